@@ -1,0 +1,1 @@
+"""One module per runtime, each run in a process of its own."""

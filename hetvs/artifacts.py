@@ -1,0 +1,273 @@
+"""Files that outlive a process: SpaceCard, ModelCard, EmbeddingSet, EdgeBundle.
+
+Every one of them knows its space. `SCHEMA_VERSION` is bumped when a field changes its meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from hetvs.errors import ArtifactError, IncompatibleSpaceError
+from hetvs.files import atomic, digest_bytes, digest_json, new_folder, read_json, write_json
+from hetvs.preprocess import Preprocess
+
+SCHEMA_VERSION = 1
+UNIT_NORM_TOLERANCE = 1e-4
+CARD_NAME = "card.json"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SpaceCard:
+    """The identity of an embedding space, born when a teacher is trained.
+
+    `teacher_digest` covers the teacher's weights including its projection, `preprocess_digest` its
+    `Preprocess`. Many models share a space; the id of a model is `ModelCard.weights_digest`.
+    """
+
+    teacher_digest: str
+    preprocess_digest: str
+    dim: int
+    normalisation: str = "l2"
+    schema_version: int = SCHEMA_VERSION
+
+    @property
+    def space_id(self) -> str:
+        """The first 16 hex characters of the digest of all fields."""
+        return digest_json(asdict(self))[:16]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields and the derived `space_id`, for readers without our code."""
+        return {"space_id": self.space_id, **asdict(self)}
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> SpaceCard:
+        """Read a card back; ArtifactError when a field is off or `space_id` was edited."""
+        values = dict(value) if isinstance(value, dict) else {}
+        claimed = values.pop("space_id", None)
+        space = _build(cls, values, where)
+        if claimed != space.space_id:
+            raise ArtifactError(f"{where}: space_id {claimed!r} does not match its fields; re-export the artifact")
+        return space
+
+
+def require_same_space(query: SpaceCard, gallery: SpaceCard, query_name: str, gallery_name: str) -> None:
+    """Raise IncompatibleSpaceError when two known spaces differ.
+
+    `query_name` and `gallery_name` say in the message which artifacts are meant.
+    """
+    if query.space_id != gallery.space_id:
+        raise IncompatibleSpaceError(
+            f"query space {query.space_id} ({query_name}) is not gallery space {gallery.space_id} "
+            f"({gallery_name}); train the query model against this gallery's model, or re-embed the gallery"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a reader must know of one model: its space, its input, its cost, its origin.
+
+    `role` is teacher, student or baseline; `validation` holds metrics read on the val split while
+    training (0..1); `training` the facts of the run (seed, epochs, losses, data digest, ...).
+    """
+
+    name: str
+    role: str
+    backbone: str
+    backbone_options: dict[str, Any] = field(default_factory=dict)
+    space: SpaceCard
+    preprocess: Preprocess
+    weights_digest: str
+    macs: int
+    parameters: int
+    validation: dict[str, float] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def dim(self) -> int:
+        """Embedding dimension D."""
+        return self.space.dim
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the card as plain JSON values."""
+        return {
+            "schema_version": SCHEMA_VERSION,
+            **asdict(self),
+            "space": self.space.to_json(),
+            "preprocess": asdict(self.preprocess),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, where: str) -> ModelCard:
+        """Read a card back; ArtifactError when a field is missing, unknown or of another schema."""
+        values = dict(value) if isinstance(value, dict) else {}
+        version = values.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            raise ArtifactError(f"{where}: schema version {version!r}, this hetvs reads {SCHEMA_VERSION}; re-export it")
+        values["space"] = SpaceCard.from_json(values.get("space"), where)
+        preprocess = dict(values.get("preprocess") or {})
+        for key in ("mean", "std"):
+            preprocess[key] = tuple(preprocess.get(key, ()))
+        values["preprocess"] = _build(Preprocess, preprocess, where)
+        return _build(cls, values, where)
+
+    def save(self, folder: Path) -> None:
+        """Write `card.json` into `folder`, atomically."""
+        write_json(folder / CARD_NAME, self.to_json())
+
+    @classmethod
+    def load(cls, folder: Path) -> ModelCard:
+        """Read `card.json` of a run or a bundle."""
+        path = folder / CARD_NAME
+        return cls.from_json(read_json(path), str(path))
+
+
+@dataclass(frozen=True)
+class EmbeddingSet:
+    """Vectors that know their ids and their space.
+
+    `vectors_ND` is float32 with rows of unit L2 norm (checked to 1e-4), `ids` are the N image ids.
+    `model_digest` is the weights digest of the model that made them.
+    """
+
+    vectors_ND: np.ndarray
+    ids: tuple[str, ...]
+    space: SpaceCard
+    model_digest: str
+
+    def __post_init__(self) -> None:
+        shape = self.vectors_ND.shape
+        if len(shape) != 2 or shape != (len(self.ids), self.space.dim):
+            raise ArtifactError(f"vectors of shape {shape} do not fit {len(self.ids)} ids and D={self.space.dim}")
+        if self.vectors_ND.dtype != np.float32:
+            raise ArtifactError(f"vectors are {self.vectors_ND.dtype}, expected float32")
+        norms = np.linalg.norm(self.vectors_ND, axis=1)
+        if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
+            worst = int(np.argmax(np.abs(norms - 1)))
+            raise ArtifactError(f"vector of {self.ids[worst]!r} has norm {norms[worst]:.6f}, expected 1")
+
+    def save(self, folder: Path, *, overwrite: bool = False) -> None:
+        """Write vectors.npy, ids.json and space.json; they appear together or not at all."""
+        with new_folder(folder, overwrite=overwrite) as temporary:
+            save_array(temporary / "vectors.npy", self.vectors_ND)
+            write_json(temporary / "ids.json", list(self.ids))
+            digests = {"model_digest": self.model_digest, "vectors_digest": array_digest(self.vectors_ND)}
+            write_json(temporary / "space.json", {**self.space.to_json(), **digests})
+
+    @classmethod
+    def load(cls, folder: Path) -> EmbeddingSet:
+        """Read a folder written by `save`; ArtifactError when the vectors were changed since."""
+        space_path = folder / "space.json"
+        values = dict(read_json(space_path))
+        model_digest, vectors_digest = values.pop("model_digest", ""), values.pop("vectors_digest", "")
+        vectors = load_array(folder / "vectors.npy")
+        if array_digest(vectors) != vectors_digest:
+            raise ArtifactError(f"{folder / 'vectors.npy'}: digest differs from space.json; embed again")
+        ids = tuple(read_json(folder / "ids.json"))
+        return cls(vectors, ids, SpaceCard.from_json(values, str(space_path)), model_digest)
+
+
+@dataclass(frozen=True)
+class EdgeBundle:
+    """The folder that goes to the device: model.onnx, card.json, golden images and vectors.
+
+    `golden_pixels` is (16, S, S, 3) uint8, `golden_vectors` (16, D) float32; a runtime is right when
+    no component differs by more than `tolerance`. `parity_max_abs` is what export measured against
+    PyTorch, `opset` the ONNX opset, `onnx_digest` the sha256 of model.onnx.
+    """
+
+    folder: Path
+    card: ModelCard
+    golden_pixels: np.ndarray
+    golden_vectors: np.ndarray
+    tolerance: float
+    parity_max_abs: float
+    opset: int
+    onnx_digest: str
+
+    @property
+    def model_path(self) -> Path:
+        """Where model.onnx lies."""
+        return self.folder / "model.onnx"
+
+    def write_side_files(self, folder: Path) -> None:
+        """Write card.json and the golden arrays into `folder`, beside a model.onnx that is there."""
+        export = {
+            "tolerance": self.tolerance,
+            "parity_max_abs": self.parity_max_abs,
+            "opset": self.opset,
+            "onnx_digest": self.onnx_digest,
+            "input": {"name": "pixels", "dtype": "uint8", "layout": "NHWC", "colour": "RGB"},
+            "output": {"name": "embedding", "dtype": "float32", "norm": 1},
+        }
+        write_json(folder / CARD_NAME, {**self.card.to_json(), "export": export})
+        save_array(folder / "golden_pixels.npy", self.golden_pixels)
+        save_array(folder / "golden_vectors.npy", self.golden_vectors)
+
+    @classmethod
+    def load(cls, folder: Path) -> EdgeBundle:
+        """Read a bundle; ArtifactError when a part is missing. model.onnx is not opened here."""
+        path = folder / CARD_NAME
+        values = dict(read_json(path))
+        export = values.pop("export", None)
+        if not isinstance(export, dict):
+            raise ArtifactError(f"{path}: is not the card of an edge bundle; run `hetvs export` on the run")
+        try:
+            bundle = cls(
+                folder=folder,
+                card=ModelCard.from_json(values, str(path)),
+                golden_pixels=load_array(folder / "golden_pixels.npy"),
+                golden_vectors=load_array(folder / "golden_vectors.npy"),
+                tolerance=float(export["tolerance"]),
+                parity_max_abs=float(export["parity_max_abs"]),
+                opset=int(export["opset"]),
+                onnx_digest=str(export["onnx_digest"]),
+            )
+        except KeyError as error:
+            raise ArtifactError(f"{path}: export field {error} is missing; run `hetvs export` again") from None
+        if not bundle.model_path.is_file():
+            raise ArtifactError(f"{bundle.model_path}: not found; run `hetvs export` again")
+        return bundle
+
+
+def is_bundle(folder: Path) -> bool:
+    """Say whether `folder` holds an exported bundle (rather than a training run)."""
+    return (folder / "model.onnx").is_file()
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write `array` as .npy, atomically, without pickle."""
+    with atomic(path) as stream:
+        np.save(stream, array, allow_pickle=False)
+
+
+def load_array(path: Path) -> np.ndarray:
+    """Read a .npy file without pickle; ArtifactError when it is missing or truncated."""
+    try:
+        array: np.ndarray = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise ArtifactError(f"{path}: not found") from None
+    except (OSError, ValueError, EOFError) as error:
+        raise ArtifactError(f"{path}: not a readable .npy array: {error}") from error
+    return array
+
+
+def array_digest(array: np.ndarray) -> str:
+    """Return the sha256 of an array's dtype, shape and bytes."""
+    return digest_bytes(str(array.dtype).encode(), str(array.shape).encode(), np.ascontiguousarray(array).tobytes())
+
+
+def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
+    """Make a dataclass from JSON values; a missing or unknown field is an ArtifactError."""
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise ArtifactError(f"{where}: unknown field {unknown[0]!r}; written by another version of hetvs?")
+    try:
+        return cls(**values)
+    except TypeError as error:
+        raise ArtifactError(f"{where}: {error}; written by another version of hetvs?") from None

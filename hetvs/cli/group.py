@@ -1,0 +1,65 @@
+"""The click group: commands in pipeline order, errors as one line, exit codes as in docs/design.md."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import click
+
+from hetvs import __version__
+from hetvs.errors import HetvsError
+
+COMMANDS = {  # name -> "module:function", in the order of the pipeline
+    "data": "hetvs.cli.data:data",
+    "models": "hetvs.cli.models:models",
+    "train-teacher": "hetvs.cli.train:train_teacher",
+    "train-student": "hetvs.cli.train:train_student",
+    "embed": "hetvs.cli.embed:embed",
+    "export": "hetvs.cli.export:export",
+    "check": "hetvs.cli.check:check",
+    "evaluate": "hetvs.cli.evaluate:evaluate",
+    "bench": "hetvs.cli.bench:bench",
+}
+
+
+class OneLine(click.ClickException):
+    """A HetvsError as click shows it, with the exit code of its kind."""
+
+    def __init__(self, error: HetvsError) -> None:
+        super().__init__(" ".join(str(error).split()))
+        self.code = error.exit_code
+
+    def show(self, file: Any = None) -> None:
+        """Print the line, then leave with the kind's exit code."""
+        super().show(file)
+        raise SystemExit(self.code)
+
+
+class Cli(click.Group):
+    """Shows a HetvsError as one line; anything else is a bug and keeps its traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; exit 1 on an error of ours, 3 on a gate that did not hold."""
+        try:
+            return super().invoke(ctx)
+        except HetvsError as error:
+            raise OneLine(error) from error
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names in pipeline order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module of one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name].split(":")
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.group(cls=Cli, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="hetvs")
+def cli() -> None:
+    """Index once with the big model; search from any device."""

@@ -1,0 +1,74 @@
+"""Click options made from a config dataclass: help, default and check cannot drift apart."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import Field, fields
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hetvs.config import override, read_toml
+from hetvs.errors import ConfigError
+
+Command = Callable[..., Any]
+
+output_option = click.option(
+    "-o", "--output", type=click.Path(path_type=Path), required=True, help="Folder to write; must be new or empty."
+)
+overwrite_option = click.option("--overwrite/--no-overwrite", default=False, help="Replace a non-empty output folder.")
+resume_option = click.option("--resume/--no-resume", default=False, help="Continue a killed run in the output folder.")
+json_option = click.option("--json/--no-json", "as_json", default=False, help="Print the result as JSON on stdout.")
+
+
+def settings(kind: type[Any]) -> Callable[[Command], Command]:
+    """Give a command one option per field of `kind` and `--config`; it receives `config: kind`.
+
+    Precedence: default < `--config run.toml` < option typed.
+    """
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def typed_first(*args: Any, config_path: Path | None, **values: Any) -> Any:
+            typed = {f.name: values.pop(f.name) for f in fields(kind)}
+            typed = {name: value for name, value in typed.items() if value is not None}
+            config = override(kind(), {**_from_file(kind, config_path), **typed})
+            return command(*args, config=config, **values)
+
+        run: Command = typed_first
+        for f in reversed(fields(kind)):
+            run = _option(f)(run)
+        return click.option(
+            "--config", "config_path", type=click.Path(path_type=Path), help="TOML file of settings; typed options win."
+        )(run)
+
+    return decorate
+
+
+def _option(f: Field[Any]) -> Callable[[Command], Command]:
+    """Make the click option of one field; its click default is None, so that only typed values count."""
+    flag = "--" + f.name.replace("_", "-")
+    shown = f"{f.metadata['help']}  [default: {f.default if f.default != '' else 'none'}]"
+    short = [f"-{f.metadata['short']}"] if f.metadata["short"] else []
+    if isinstance(f.default, bool):
+        return click.option(f"{flag}/--no-{flag[2:]}", f.name, default=None, help=shown)
+    kind = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
+    return click.option(*short, flag, f.name, type=kind, default=None, help=shown)
+
+
+def _from_file(kind: type[Any], path: Path | None) -> dict[str, Any]:
+    """Read settings from TOML and check that each known one has the type of its default."""
+    if path is None:
+        return {}
+    values = read_toml(path)
+    for f in fields(kind):
+        if f.name not in values:
+            continue
+        value, expected = values[f.name], type(f.default)
+        if expected is float and type(value) is int:
+            values[f.name] = float(value)
+        elif type(value) is not expected:
+            raise ConfigError(f"{path}: {f.name} must be {expected.__name__}, got {value!r}")
+    return values

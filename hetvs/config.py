@@ -1,0 +1,162 @@
+"""One frozen dataclass per stage: the only home of a default, a help text and a check.
+
+The command line makes its options from these fields (`hetvs.cli.options`), `--config run.toml`
+overrides defaults, a typed option overrides both, and the resolved settings are written into the run.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from hetvs.errors import ConfigError
+
+C = TypeVar("C")
+
+
+def setting(default: Any, help: str, *, short: str | None = None, choices: tuple[str, ...] = ()) -> Any:
+    """A dataclass field that carries its own help text, short flag and choices; the CLI reads them."""
+    return field(default=default, metadata={"help": help, "short": short, "choices": choices})
+
+
+def override(config: C, values: Mapping[str, Any]) -> C:
+    """Return `config` with `values` replaced; an unknown key is an error with a suggestion."""
+    known = [f.name for f in fields(config)]  # type: ignore[arg-type]
+    for key in values:
+        if key not in known:
+            raise ConfigError(f"unknown setting {key!r}{did_you_mean(key, known)}")
+    return replace(config, **values)  # type: ignore[type-var]
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """Return the tail of an error: the nearest known word, or all of them."""
+    close = difflib.get_close_matches(word, known, n=1)
+    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read settings from a TOML file; ConfigError says which file and line is wrong."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def require(holds: bool, message: str) -> None:
+    """Raise ConfigError(message) unless `holds`."""
+    if not holds:
+        raise ConfigError(message)
+
+
+def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Raise ConfigError unless `value` is one of `choices`."""
+    if value not in choices:
+        raise ConfigError(f"{name} {value!r} is unknown{did_you_mean(value, list(choices))}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchConfig:
+    """`hetvs data fetch`."""
+
+    size: int = setting(64, "side of the rasterised images, in pixels")
+
+    def __post_init__(self) -> None:
+        require(16 <= self.size <= 512, f"size must be 16..512 px, got {self.size}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """What every training stage shares (abstract: the stages are below)."""
+
+    img_size: int = setting(64, "side of the model's square input, in pixels")
+    epochs: int = setting(24, "passes over the training images")
+    batch_size: int = setting(128, "images in a step", short="b")
+    lr: float = setting(2e-3, "peak learning rate of AdamW")
+    weight_decay: float = setting(0.05, "decoupled weight decay; norms, biases and prototypes have none")
+    warmup: float = setting(0.05, "share of all steps that raise the learning rate, before the cosine")
+    clip: float = setting(1.0, "largest gradient norm")
+    ema: float = setting(0.999, "decay of the averaged weights that are kept; 0 keeps the last ones")
+    rows: str = setting("", "train only on rows where COLUMN=VALUE, for example core=1")
+    seed: int = setting(0, "seed of weights, order, crops and noise")
+    device: str = setting("cpu", "cpu or cuda")
+    amp: str = setting("off", "bfloat16 autocast", choices=("off", "bf16"))
+    threads: int = setting(0, "CPU threads; 0 takes every core")
+    validate_every: int = setting(0, "epochs between two readings of the val split; 0 reads it at the end only")
+
+    def __post_init__(self) -> None:
+        require(8 <= self.img_size <= 1024, f"img_size must be 8..1024 px, got {self.img_size}")
+        for name in ("epochs", "batch_size"):
+            require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
+        for name in ("lr", "clip"):
+            require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("warmup", "ema"):
+            require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
+        require_choice("amp", self.amp, ("off", "bf16"))
+        require_choice("device", self.device, ("cpu", "cuda"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EmbedConfig:
+    """`hetvs embed`."""
+
+    batch_size: int = setting(64, "images in a forward pass", short="b")
+    split: str = setting("", "embed only this split (train, val or test); empty takes every row")
+    threads: int = setting(0, "CPU threads; 0 takes every core")
+
+    def __post_init__(self) -> None:
+        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
+        require_choice("split", self.split, ("", "train", "val", "test"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """`hetvs evaluate`."""
+
+    protocol: str = setting(
+        "manifest",
+        "who asks whom: A, B, C of the emoji set, or the manifest's flags",
+        choices=("A", "B", "C", "manifest"),
+    )
+    split: str = setting("test", "the split that is judged", choices=("val", "test"))
+    draws: int = setting(2000, "bootstrap draws of an interval")
+    seed: int = setting(0, "seed of the bootstrap")
+    batch_size: int = setting(64, "images in a forward pass", short="b")
+    threads: int = setting(0, "CPU threads; 0 takes every core")
+
+    def __post_init__(self) -> None:
+        require_choice("protocol", self.protocol, ("A", "B", "C", "manifest"))
+        require_choice("split", self.split, ("val", "test"))
+        require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportConfig:
+    """`hetvs export`."""
+
+    opset: int = setting(18, "ONNX opset; torch writes 18 or later")
+    tolerance: float = setting(1e-4, "largest difference of a vector component that parity allows")
+
+    def __post_init__(self) -> None:
+        require(self.opset >= 18, f"opset must be >= 18 (torch raises lower ones silently), got {self.opset}")
+        require(0 < self.tolerance < 0.1, f"tolerance must be in (0, 0.1), got {self.tolerance}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchConfig:
+    """`hetvs bench`."""
+
+    rounds: int = setting(20, "rounds of a block of calls and a block of the reference kernel")
+    calls: int = setting(10, "timed calls in a block")
+    warmup: int = setting(2, "untimed calls before each block")
+    threads: int = setting(1, "intra-op threads of the runtime")
+
+    def __post_init__(self) -> None:
+        require(self.rounds >= 10, f"rounds must be >= 10, got {self.rounds}")
+        require(self.calls >= 10, f"calls must be >= 10, got {self.calls}")
+        require(self.warmup >= 1 and self.threads >= 1, "warmup and threads must be >= 1")

@@ -1,0 +1,1 @@
+"""One training term per function, with its paper; `LOSSES` says of each whether it is anchored."""

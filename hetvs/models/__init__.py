@@ -1,0 +1,1 @@
+"""Backbones, the embedder around them, prototype heads, cost, storage."""

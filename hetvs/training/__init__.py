@@ -1,0 +1,1 @@
+"""The epoch loop, teacher and student stages, augmentation, the cache of teacher views."""
