@@ -16,9 +16,7 @@ from __future__ import annotations
 
 
 class HetvsError(Exception):
-    """Base of every error that the command line shows as one line."""
-
-    exit_code = 1
+    """Base of every error that the command line shows as one line, exit code 1."""
 
 
 class ConfigError(HetvsError):
@@ -46,6 +44,4 @@ class ParityError(HetvsError):
 
 
 class GateError(HetvsError):
-    """A measured promise does not hold."""
-
-    exit_code = 3
+    """A measured promise does not hold: exit code 3."""

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from hetvs import __version__
-from hetvs.errors import HetvsError
+from hetvs.errors import GateError, HetvsError
 
 COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "data": "hetvs.cli.data:data",
@@ -24,16 +24,16 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
 
 
 class OneLine(click.ClickException):
-    """A HetvsError as click shows it, with the exit code of its kind."""
+    """A HetvsError as click shows it: one line on stderr, exit 1."""
 
     def __init__(self, error: HetvsError) -> None:
         super().__init__(" ".join(str(error).split()))
-        self.code = error.exit_code
 
-    def show(self, file: Any = None) -> None:
-        """Print the line, then leave with the kind's exit code."""
-        super().show(file)
-        raise SystemExit(self.code)
+
+class GateLine(OneLine):
+    """A measured promise that does not hold: one line, exit 3."""
+
+    exit_code = 3
 
 
 class Cli(click.Group):
@@ -44,7 +44,7 @@ class Cli(click.Group):
         try:
             return super().invoke(ctx)
         except HetvsError as error:
-            raise OneLine(error) from error
+            raise (GateLine if isinstance(error, GateError) else OneLine)(error) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in pipeline order."""
