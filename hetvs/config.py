@@ -105,13 +105,15 @@ class TrainConfig:
 class EmbedConfig:
     """`hetvs embed`."""
 
-    batch_size: int = setting(64, "images in a forward pass", short="b")
     split: str = setting("", "embed only this split (train, val or test); empty takes every row")
+    rows: str = setting("", "embed only rows where COLUMN=VALUE, for example style=noto")
+    batch_size: int = setting(64, "images in a forward pass", short="b")
     threads: int = setting(0, "CPU threads; 0 takes every core")
 
     def __post_init__(self) -> None:
-        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
         require_choice("split", self.split, ("", "train", "val", "test"))
+        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
+        require(self.threads >= 0, f"threads must be >= 0, got {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,15 +126,28 @@ class EvaluateConfig:
         choices=("A", "B", "C", "manifest"),
     )
     split: str = setting("test", "the split that is judged", choices=("val", "test"))
+    ks: tuple[int, ...] = setting((1, 5), "rank of recall@k; repeat for more", short="k")
+    resample: str = setting(
+        "auto",
+        "what a bootstrap draw takes; auto takes classes where there are fewer than queries / 5",
+        choices=("auto", "queries", "classes"),
+    )
     draws: int = setting(2000, "bootstrap draws of an interval")
     seed: int = setting(0, "seed of the bootstrap")
+    examples: int = setting(6, "worst and best queries to show as pictures, each")
     batch_size: int = setting(64, "images in a forward pass", short="b")
     threads: int = setting(0, "CPU threads; 0 takes every core")
 
     def __post_init__(self) -> None:
         require_choice("protocol", self.protocol, ("A", "B", "C", "manifest"))
         require_choice("split", self.split, ("val", "test"))
+        require_choice("resample", self.resample, ("auto", "queries", "classes"))
+        require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
         require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
+        require(self.seed >= 0, f"seed must be >= 0, got {self.seed}")
+        require(self.examples >= 0, f"examples must be >= 0, got {self.examples}")
+        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
+        require(self.threads >= 0, f"threads must be >= 0, got {self.threads}")
 
 
 @dataclass(frozen=True, kw_only=True)

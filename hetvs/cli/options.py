@@ -33,7 +33,7 @@ def settings(kind: type[Any]) -> Callable[[Command], Command]:
         @functools.wraps(command)
         def typed_first(*args: Any, config_path: Path | None, **values: Any) -> Any:
             typed = {f.name: values.pop(f.name) for f in fields(kind)}
-            typed = {name: value for name, value in typed.items() if value is not None}
+            typed = {name: value for name, value in typed.items() if value is not None and value != ()}
             config = override(kind(), {**_from_file(kind, config_path), **typed})
             return command(*args, config=config, **values)
 
@@ -54,6 +54,8 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     short = [f"-{f.metadata['short']}"] if f.metadata["short"] else []
     if isinstance(f.default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", f.name, default=None, help=shown)
+    if isinstance(f.default, tuple):  # a repeatable option: click gives () when it is not typed
+        return click.option(*short, flag, f.name, type=type(f.default[0]), multiple=True, help=shown)
     kind = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
     return click.option(*short, flag, f.name, type=kind, default=None, help=shown)
 
@@ -69,6 +71,8 @@ def _from_file(kind: type[Any], path: Path | None) -> dict[str, Any]:
         value, expected = values[f.name], type(f.default)
         if expected is float and type(value) is int:
             values[f.name] = float(value)
+        elif expected is tuple and type(value) is list and all(type(v) is type(f.default[0]) for v in value):
+            values[f.name] = tuple(value)
         elif type(value) is not expected:
             raise ConfigError(f"{path}: {f.name} must be {expected.__name__}, got {value!r}")
     return values
