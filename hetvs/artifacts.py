@@ -175,19 +175,33 @@ class EmbeddingSet:
 class EdgeBundle:
     """The folder that goes to the device: model.onnx, card.json, golden images and vectors.
 
-    `golden_pixels` is (16, S, S, 3) uint8, `golden_vectors` (16, D) float32; a runtime is right when
-    no component differs by more than `tolerance`. `parity_max_abs` is what export measured against
-    PyTorch, `opset` the ONNX opset, `onnx_digest` the sha256 of model.onnx.
+    `golden_pixels` is (16, S, S, 3) uint8, `golden_vectors` (16, D) float32 from the PyTorch model,
+    `golden_ids` the ids of the 16 images; a runtime is right when no component differs by more than
+    `tolerance`. `parity_max_abs` is what export measured against PyTorch, `opset` the ONNX opset,
+    `onnx_digest` the sha256 of model.onnx.
     """
 
     folder: Path
     card: ModelCard
     golden_pixels: np.ndarray
     golden_vectors: np.ndarray
+    golden_ids: tuple[str, ...]
     tolerance: float
     parity_max_abs: float
     opset: int
     onnx_digest: str
+
+    def __post_init__(self) -> None:
+        count, size = len(self.golden_ids), self.card.preprocess.size_px
+        for name, array, dtype, shape in (
+            ("golden_pixels", self.golden_pixels, np.uint8, (count, size, size, 3)),
+            ("golden_vectors", self.golden_vectors, np.float32, (count, self.card.dim)),
+        ):
+            if count == 0 or array.dtype != dtype or array.shape != shape:
+                raise ArtifactError(
+                    f"{self.folder / name}.npy: {array.dtype} {array.shape} does not fit the card "
+                    f"({np.dtype(dtype)} {shape}); run `hetvs export` again"
+                )
 
     @property
     def model_path(self) -> Path:
@@ -201,6 +215,7 @@ class EdgeBundle:
             "parity_max_abs": self.parity_max_abs,
             "opset": self.opset,
             "onnx_digest": self.onnx_digest,
+            "golden_ids": list(self.golden_ids),
             "input": {"name": "pixels", "dtype": "uint8", "layout": "NHWC", "colour": "RGB"},
             "output": {"name": "embedding", "dtype": "float32", "norm": 1},
         }
@@ -222,6 +237,7 @@ class EdgeBundle:
                 card=ModelCard.from_json(values, str(path)),
                 golden_pixels=load_array(folder / "golden_pixels.npy"),
                 golden_vectors=load_array(folder / "golden_vectors.npy"),
+                golden_ids=tuple(map(str, export["golden_ids"])),
                 tolerance=float(export["tolerance"]),
                 parity_max_abs=float(export["parity_max_abs"]),
                 opset=int(export["opset"]),
@@ -229,6 +245,8 @@ class EdgeBundle:
             )
         except KeyError as error:
             raise ArtifactError(f"{path}: export field {error} is missing; run `hetvs export` again") from None
+        except (TypeError, ValueError) as error:
+            raise ArtifactError(f"{path}: an export field is off: {error}; run `hetvs export` again") from None
         if not bundle.model_path.is_file():
             raise ArtifactError(f"{bundle.model_path}: not found; run `hetvs export` again")
         return bundle

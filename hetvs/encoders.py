@@ -25,31 +25,41 @@ class Encoder(ABC):
         """Return the unit vectors (B, D) float32 of a batch of any size B >= 1."""
 
 
+def open_session(path: Path, threads: int) -> Any:
+    """Open an ONNX file in ONNX Runtime on the CPU; `threads` 0 takes every core.
+
+    ArtifactError when the file is not one it can run.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises bare classes of its own for any bad file
+        raise ArtifactError(f"{path}: onnxruntime cannot load it: {_first_line(error)}") from error
+
+
+def run_session(session: Any, pixels_BHWC: np.ndarray) -> np.ndarray:
+    """Return the vectors (B, D) of a batch, image by image: the graph that ships has a fixed batch of 1."""
+    name = session.get_inputs()[0].name
+    return np.concatenate([session.run(None, {name: image[None]})[0] for image in pixels_BHWC])
+
+
 class OnnxEncoder(Encoder):
     """An edge bundle through ONNX Runtime on the CPU: what ships is what is measured."""
 
     def __init__(self, folder: Path, threads: int) -> None:
-        import onnxruntime
-
         bundle = EdgeBundle.load(folder)
         if digest_file(bundle.model_path) != bundle.onnx_digest:
             raise ArtifactError(f"{bundle.model_path}: digest differs from its card.json; run `hetvs export` again")
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        options.log_severity_level = 4
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(bundle.model_path), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises bare classes of its own for any bad file
-            raise ArtifactError(f"{bundle.model_path}: onnxruntime cannot load it: {_first_line(error)}") from error
+        self._session = open_session(bundle.model_path, threads)
         self.card = bundle.card
-        self._batch = self._session.get_inputs()[0].shape[0]
 
     def encode(self, pixels_BHWC: np.ndarray) -> np.ndarray:
-        """Feed images one by one when the graph has a fixed batch of 1, else all at once."""
-        chunks = pixels_BHWC[:, None] if self._batch == 1 else [pixels_BHWC]
-        return np.concatenate([self._session.run(None, {"pixels": chunk})[0] for chunk in chunks])
+        """Return the unit vectors of a batch."""
+        return run_session(self._session, pixels_BHWC)
 
 
 class TorchEncoder(Encoder):

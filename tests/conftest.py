@@ -1,0 +1,85 @@
+"""Shared across test files: drawn images, a run on them, and its exported bundle (one export per session)."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageDraw, ImageFont
+
+
+def draw_letter(letter: str, seed: int, size_px: int = 40) -> Image.Image:
+    """Draw a coloured letter on a coloured ground, moved and scaled a little by `seed`."""
+    random = np.random.default_rng(seed)
+    ink, ground = (tuple(int(v) for v in random.integers(0, 256, 3)) for _ in range(2))
+    image = Image.new("RGB", (size_px, size_px), ground)
+    x, y = (int(v) for v in random.integers(2, size_px // 3, 2))
+    ImageDraw.Draw(image).text((x, y), letter, fill=ink, font=ImageFont.load_default(size=int(random.integers(18, 28))))
+    return image
+
+
+@pytest.fixture(scope="session")
+def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with manifest.csv: 8 letters x 4 drawings, half of them in the val split."""
+    folder = tmp_path_factory.mktemp("letters")
+    with (folder / "manifest.csv").open("w", newline="") as stream:
+        table = csv.writer(stream)
+        table.writerow(["id", "path", "label", "split"])
+        for number, letter in enumerate("ABCDEFGH" * 4):
+            draw_letter(letter, seed=number).save(folder / f"{number}.png")
+            table.writerow([f"{letter}{number}", f"{number}.png", letter, "val" if letter < "E" else "train"])
+    return folder
+
+
+@pytest.fixture(scope="session")
+def run_folder(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of a small edgenet at 32 px: random weights, batch-norm statistics of real images."""
+    import torch
+
+    from hetvs.artifacts import ModelCard, SpaceCard
+    from hetvs.manifest import read_manifest
+    from hetvs.models.backbones import build_backbone
+    from hetvs.models.cost import macs_of, parameters_of
+    from hetvs.models.embedder import Embedder
+    from hetvs.models.storage import save_run, weights_digest
+    from hetvs.preprocess import Preprocess
+
+    torch.manual_seed(0)
+    preprocess = Preprocess(size_px=32)
+    backbone = build_backbone("hetvs/edgenet", {"width": 0.5, "depth": 1}, 32)
+    embedder = Embedder(backbone.trunk, backbone.features, 16, preprocess)
+    pixels = np.stack([preprocess.read(path) for path in read_manifest(letters).paths])
+    with torch.no_grad():
+        for _ in range(20):  # moves the running statistics to those of the images
+            embedder(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+    embedder.eval()
+    digest = weights_digest(embedder)
+    card = ModelCard(
+        name="letters",
+        role="teacher",
+        backbone="hetvs/edgenet",
+        backbone_options={"width": 0.5, "depth": 1},
+        space=SpaceCard(teacher_digest=digest, preprocess_digest=preprocess.digest(), dim=16),
+        preprocess=preprocess,
+        weights_digest=digest,
+        macs=macs_of(embedder, 32),
+        parameters=parameters_of(embedder),
+        training={"data": str(letters)},
+    )
+    folder = tmp_path_factory.mktemp("runs") / "cloud"
+    save_run(folder, embedder, card)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(run_folder: Path, letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The exported bundle of `run_folder`: read it, or copy it before changing anything."""
+    from export.bundle import export_bundle
+    from hetvs.config import ExportConfig
+    from hetvs.manifest import read_manifest
+
+    folder = tmp_path_factory.mktemp("bundles") / "cloud"
+    export_bundle(run_folder, read_manifest(letters), folder, ExportConfig())
+    return folder
