@@ -1,0 +1,117 @@
+"""Who asks whom: the groups of query rows and gallery rows that a protocol makes of a manifest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from hetvs.config import require, require_choice
+from hetvs.errors import ConfigError
+from hetvs.manifest import Manifest
+
+ClassSet = Literal["open", "closed", "unknown"]
+CATALOGUE_STYLE = "noto"
+UNSEEN_DOMAINS = ("mozilla", "openmoji")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Row numbers of a manifest: every query row asks every gallery row but itself."""
+
+    query_rows: np.ndarray
+    gallery_rows: np.ndarray
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A name, one sentence that says who asks whom, the judged split and the groups."""
+
+    name: str
+    description: str
+    split: str
+    groups: tuple[Group, ...]
+
+    @property
+    def rows(self) -> np.ndarray:
+        """Every row that is asked or asks, once, ascending."""
+        return np.unique(np.concatenate([rows for g in self.groups for rows in (g.query_rows, g.gallery_rows)]))
+
+
+@dataclass(frozen=True)
+class ClassOverlap:
+    """How many of the judged classes were seen in training.
+
+    `verdict` is open (class-disjoint), closed, or unknown when the manifest has no train row.
+    """
+
+    judged: int
+    shared: int
+    verdict: ClassSet
+
+
+def protocol_of(manifest: Manifest, name: str, split: str = "test") -> Protocol:
+    """Return protocol A, B, C or manifest over the rows of `split` (core rows, where there is such a column).
+
+    A catalogue: every other family asks the images of style noto. B leave-domain-out: the images of
+    each domain ask all other domains. C unseen domain: mozilla and openmoji ask all other domains.
+    manifest: is_query rows ask is_gallery rows. Raises ConfigError when a column or a side is missing.
+    """
+    require_choice("protocol", name, tuple(_GROUPS))
+    rows = np.flatnonzero(manifest.splits == split)
+    core = name != "manifest" and "core" in manifest.extra
+    if core:
+        rows = rows[manifest.extra["core"][rows] == "1"]
+    description, groups = _GROUPS[name](manifest, rows)
+    groups = tuple(g for g in groups if len(g.query_rows) and len(g.gallery_rows))
+    if not groups:
+        raise ConfigError(f"{manifest.source}: protocol {name} finds no query or no gallery row in split {split!r}")
+    return Protocol(name, description + (", core rows" if core else ""), split, groups)
+
+
+def class_overlap(manifest: Manifest, protocol: Protocol) -> ClassOverlap:
+    """Compare the classes of the judged rows with those of the train split."""
+    judged = set(manifest.labels[protocol.rows].tolist())
+    seen = set(manifest.labels[manifest.splits == "train"].tolist())
+    shared = len(judged & seen)
+    verdict: ClassSet = "unknown" if not seen else "closed" if shared else "open"
+    return ClassOverlap(len(judged), shared, verdict)
+
+
+def _catalogue(manifest: Manifest, rows: np.ndarray) -> tuple[str, tuple[Group, ...]]:
+    if "style" not in manifest.extra:
+        raise ConfigError(f"{manifest.source}: protocol A needs a column 'style'; use --protocol manifest")
+    in_catalogue = manifest.extra["style"][rows] == CATALOGUE_STYLE
+    gallery = rows[in_catalogue]
+    families = np.unique(_domains(manifest, gallery, "A"))
+    queries = rows[~np.isin(manifest.domains[rows], families)]
+    return f"every other domain asks the images of style {CATALOGUE_STYLE}", (Group(queries, gallery),)
+
+
+def _leave_domain_out(manifest: Manifest, rows: np.ndarray) -> tuple[str, tuple[Group, ...]]:
+    domains = _domains(manifest, rows, "B")
+    groups = tuple(Group(rows[domains == d], rows[domains != d]) for d in np.unique(domains))
+    return "the images of each domain ask all images of the other domains", groups
+
+
+def _unseen_domain(manifest: Manifest, rows: np.ndarray) -> tuple[str, tuple[Group, ...]]:
+    unseen = np.isin(_domains(manifest, rows, "C"), UNSEEN_DOMAINS)
+    sentence = f"the images of {' and '.join(UNSEEN_DOMAINS)} ask all images of the other domains"
+    return sentence, (Group(rows[unseen], rows[~unseen]),)
+
+
+def _flags(manifest: Manifest, rows: np.ndarray) -> tuple[str, tuple[Group, ...]]:
+    group = Group(rows[manifest.is_query[rows]], rows[manifest.is_gallery[rows]])
+    return "rows with is_query ask rows with is_gallery", (group,)
+
+
+_GROUPS = {"A": _catalogue, "B": _leave_domain_out, "C": _unseen_domain, "manifest": _flags}
+
+
+def _domains(manifest: Manifest, rows: np.ndarray, protocol: str) -> np.ndarray:
+    """Return the domains of `rows`; ConfigError when the manifest has none."""
+    domains: np.ndarray = manifest.domains[rows]
+    message = f"{manifest.source}: protocol {protocol} needs a column 'domain'; use --protocol manifest"
+    require(len(domains) == 0 or bool(np.any(domains != "")), message)
+    return domains
