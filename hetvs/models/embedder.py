@@ -31,6 +31,10 @@ class Embedder(nn.Module):
         features: Tensor = self.trunk((pixels.float() - self.mean) / self.std)
         return features
 
+    def place(self, features: Tensor) -> Tensor:
+        """Return unit vectors (B, D) of trunk features (B, D_h)."""
+        return F.normalize(self.projection(features).float(), dim=-1)
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Return unit vectors (B, D)."""
-        return F.normalize(self.projection(self.features(pixels)), dim=-1)
+        return self.place(self.features(pixels))

@@ -65,7 +65,7 @@ def load_run(folder: Path) -> tuple[Embedder, ModelCard]:
     except FileNotFoundError:
         raise ArtifactError(f"{path}: not found; train the run again") from None
     except (SafetensorError, RuntimeError) as error:
-        raise ArtifactError(f"{path}: corrupt or not of this backbone: {str(error).splitlines()[0]}") from error
+        raise ArtifactError(f"{path}: corrupt or not of this backbone: {' '.join(str(error).split())[:160]}") from error
     if weights_digest(embedder) != card.weights_digest:
         raise ArtifactError(f"{path}: weights differ from the digest in {CARD_NAME}; train the run again")
     return embedder.eval(), card

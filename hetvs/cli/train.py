@@ -1,0 +1,67 @@
+"""`hetvs train-teacher` and `hetvs train-student`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hetvs.cli.options import output_option, overwrite_option, resume_option, settings
+from hetvs.config import StudentConfig, TeacherConfig
+
+data_argument = click.argument("data", type=click.Path(path_type=Path))
+
+
+@click.command("train-teacher")
+@data_argument
+@output_option
+@resume_option
+@overwrite_option
+@settings(TeacherConfig)
+def train_teacher(data: Path, output: Path, resume: bool, overwrite: bool, config: TeacherConfig) -> None:
+    """Train a model on the labels of DATA: the cloud model, or with a small backbone the baseline."""
+    from hetvs.files import claim_output
+    from hetvs.manifest import read_manifest
+    from hetvs.training import teacher
+
+    manifest = read_manifest(data)
+    card = teacher.train_teacher(
+        manifest, claim_output(output, overwrite=overwrite, resume=resume), config, resume=resume
+    )
+    _say(card.to_json(), output)
+    click.echo(f"next: hetvs train-student {data} --teacher {output} -o runs/edge")
+
+
+@click.command("train-student")
+@data_argument
+@click.option(
+    "--teacher", type=click.Path(path_type=Path), required=True, help="Run or bundle whose space the student joins."
+)
+@output_option
+@resume_option
+@overwrite_option
+@settings(StudentConfig)
+def train_student(
+    data: Path, teacher: Path, output: Path, resume: bool, overwrite: bool, config: StudentConfig
+) -> None:
+    """Train a small model on DATA into the space of a teacher; labels are optional."""
+    from hetvs.files import claim_output
+    from hetvs.manifest import read_manifest
+    from hetvs.training import student
+
+    manifest = read_manifest(data)
+    claim_output(output, overwrite=overwrite, resume=resume)
+    card = student.train_student(manifest, teacher, output, config, resume=resume)
+    _say(card.to_json(), output)
+    click.echo(f"next: hetvs export {output} -o bundles/{output.name}")
+
+
+def _say(card: dict[str, object], output: Path) -> None:
+    """Print what was made: space, cost, and what the val split said."""
+    space = card["space"]
+    assert isinstance(space, dict)
+    validation = card["validation"]
+    assert isinstance(validation, dict)
+    scores = "  ".join(f"{name} {value:.3f}" for name, value in validation.items())
+    click.echo(f"{output}: space {space['space_id']}, {card['macs']:,} MACs, {card['parameters']:,} parameters")
+    click.echo(scores or "no val split to read")

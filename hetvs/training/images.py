@@ -1,0 +1,65 @@
+"""Training images in memory: decoded once, upright, square, with their alpha."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hetvs.files import digest_bytes, digest_file
+from hetvs.manifest import Manifest
+from hetvs.preprocess import Preprocess, fit_square, open_rgba
+
+MEMORY_BUDGET_BYTES = 6 << 30
+DECODERS = 4
+
+
+class ImageStore:
+    """The images of some rows of a manifest as (n, 4, S, S) uint8 RGBA, S = `source_px`.
+
+    Images are decoded when first asked for and kept while all of them fit the memory budget;
+    a larger set is decoded again each time, by threads (Pillow frees the interpreter).
+    """
+
+    def __init__(self, manifest: Manifest, rows: np.ndarray, source_px: int) -> None:
+        self.manifest, self.rows, self.source_px = manifest, rows, source_px
+        shape = (len(rows), 4, source_px, source_px)
+        self._kept = np.empty(shape, np.uint8) if np.prod(shape) <= MEMORY_BUDGET_BYTES else None
+        self._known = np.zeros(len(rows), bool)
+        self._pool = ThreadPoolExecutor(DECODERS)
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def rgba(self, images: Sequence[int] | np.ndarray) -> Tensor:
+        """Return (B, 4, S, S) uint8 for B positions in 0..n-1; ManifestError for an unreadable file."""
+        positions = np.asarray(images)
+        if self._kept is None:
+            return torch.from_numpy(np.stack(list(self._pool.map(self._decode, positions))))
+        missing = np.unique(positions[~self._known[positions]])
+        for position, pixels in zip(missing, self._pool.map(self._decode, missing), strict=True):
+            self._kept[position] = pixels
+        self._known[missing] = True
+        return torch.from_numpy(self._kept[positions])
+
+    def plain(self, images: Sequence[int] | np.ndarray, size_px: int) -> Tensor:
+        """Return (B, 3, size_px, size_px) uint8 as evaluation sees the images: whole, on white."""
+        rows = self.rows[np.asarray(images)]
+        read = Preprocess(size_px=size_px).read
+        pixels = self._pool.map(lambda row: read(self.manifest.paths[row], self.manifest.box(row)), rows)
+        return torch.from_numpy(np.stack(list(pixels)).transpose(0, 3, 1, 2))
+
+    def digest(self) -> str:
+        """Return the sha256 over ids, boxes and the bytes of every image file, in row order."""
+        digests = self._pool.map(digest_file, (self.manifest.paths[row] for row in self.rows))
+        boxes = np.ascontiguousarray(self.manifest.boxes[self.rows], np.float64).tobytes()
+        ids = "\n".join(self.manifest.ids[self.rows].tolist())
+        return digest_bytes(ids.encode(), boxes, "".join(digests).encode())
+
+    def _decode(self, position: int) -> np.ndarray:
+        row = int(self.rows[position])
+        image = fit_square(open_rgba(self.manifest.paths[row], self.manifest.box(row)), self.source_px)
+        return np.asarray(image).transpose(2, 0, 1)

@@ -1,0 +1,119 @@
+"""train-teacher: a model learns its classes from labels and gives birth to a space."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hetvs.artifacts import ModelCard, SpaceCard
+from hetvs.config import TeacherConfig
+from hetvs.errors import ManifestError
+from hetvs.manifest import Manifest
+from hetvs.models.backbones import build_backbone, options_of
+from hetvs.models.embedder import Embedder
+from hetvs.models.heads import PrototypeHead
+from hetvs.models.storage import Prototypes, weights_digest
+from hetvs.training.augment import Augment, draws
+from hetvs.training.frozen import cached_features
+from hetvs.training.images import ImageStore
+from hetvs.training.loop import Stage, prepare, train
+from hetvs.training.precision import autocast, choose_amp
+from hetvs.training.run import Outcome, close_run, open_run, settle_batch_norm, to_device
+from hetvs.training.validation import Validation
+
+
+class Classifier(nn.Module):
+    """An embedder and the head that trains it; only the embedder and the prototypes ship."""
+
+    def __init__(self, embedder: Embedder, head: PrototypeHead) -> None:
+        super().__init__()
+        self.embedder, self.head = embedder, head
+
+
+class TeacherStage(Stage):
+    """Margin softmax, on a fresh view of each image in each epoch."""
+
+    title = "teacher"
+    model: Classifier
+
+    def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig) -> None:
+        self.store, self.labels, self.config = store, labels, config
+        self.model, self.images = model, len(store)
+        self.augment = Augment(erase=config.erase)
+        self.validation = Validation(store.manifest, config.rows)
+
+    def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """Return the cross-entropy of the batch under the margin."""
+        config = self.config
+        random = draws(config.seed, images_B, np.full(len(images_B), epoch))
+        pixels = self.augment.render(self.store.rgba(images_B), random, config.img_size)
+        with autocast(config.device, config.amp):
+            vectors = self.model.embedder(pixels.to(config.device))
+        return {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(config.device))}
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return homogeneous recall@1 and map on the val split."""
+        vectors = self.validation.vectors(model.get_submodule("embedder"), self.config.img_size)
+        return self.validation.metrics(vectors, vectors, "g,g")
+
+
+class FrozenStage(TeacherStage):
+    """The same loss on cached features: the trunk runs once per view, projection and head learn."""
+
+    title = "teacher (frozen backbone)"
+
+    def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig) -> None:
+        super().__init__(store, labels, model, config)
+        model.embedder.trunk.requires_grad_(False)
+        self.features_VnF = cached_features(model.embedder, store, self.augment, config)
+
+    def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """Return the cross-entropy of the batch under the margin, one cached view an epoch."""
+        features_BF = self.features_VnF[epoch % len(self.features_VnF), images_B].to(self.config.device)
+        vectors = self.model.embedder.place(features_BF)
+        return {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(self.config.device))}
+
+
+def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, resume: bool = False) -> ModelCard:
+    """Train on the train split of `manifest`; write the run to `output` and return its card.
+
+    The run holds model.safetensors, prototypes.safetensors, card.json, config.toml, metrics.jsonl
+    and checkpoints. Raises ManifestError when there is nothing to learn from.
+    """
+    prepare(config)
+    rows = manifest.rows("train", config.rows)
+    classes, labels = np.unique(manifest.labels[rows], return_inverse=True)
+    if len(classes) < 2:
+        raise ManifestError(f"{manifest.source}: {len(classes)} train classes; a teacher needs at least 2")
+    options = options_of(config.backbone, asdict(config))
+    backbone = build_backbone(config.backbone, options, config.img_size, pretrained=config.pretrained)
+    embedder = Embedder(backbone.trunk, backbone.features, config.dim, backbone.preprocess)
+    head = PrototypeHead(len(classes), config.dim, scale=config.scale, margin=config.margin)
+    model = to_device(Classifier(embedder, head), config.device)
+    config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
+    store = ImageStore(manifest, rows, config.source_size)
+    stage_of = FrozenStage if config.freeze_backbone else TeacherStage
+    stage = stage_of(store, torch.from_numpy(labels), model, config)
+    average = train(stage, config, output, resume=resume)
+    trained = average.get_submodule("embedder")
+    assert isinstance(trained, Embedder)
+    if not config.freeze_backbone:
+        settle_batch_norm(trained, store, config.img_size)
+    outcome = Outcome(
+        embedder=trained,
+        backbone_options=options,
+        preprocess=backbone.preprocess,
+        space=SpaceCard(
+            teacher_digest=weights_digest(trained), preprocess_digest=backbone.preprocess.digest(), dim=config.dim
+        ),
+        validation=stage.validate(average),
+        facts={"data": str(manifest.source), "images": len(store), "classes": len(classes)},
+    )
+    rows_CD = average.get_submodule("head").get_parameter("weight").detach()
+    prototypes = Prototypes(F.normalize(rows_CD, dim=-1), tuple(classes.tolist()), config.scale)
+    return close_run(output, "teacher", config, outcome, prototypes)

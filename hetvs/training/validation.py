@@ -1,0 +1,65 @@
+"""The val split, read while training: the same metrics as the report, on other images."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import nn
+
+from hetvs.encoders import Encoder, batches, embed
+from hetvs.manifest import Manifest
+from hetvs.preprocess import Preprocess
+from hetvs.retrieval.metrics import per_query
+from hetvs.retrieval.search import Items, relevant_ranks
+
+BATCH = 128
+
+
+class Validation:
+    """The val images of a manifest; each image asks the images of other domains, or all others.
+
+    A manifest without a val split gives no vectors and no metrics.
+    """
+
+    def __init__(self, manifest: Manifest, where: str) -> None:
+        self.manifest, self.rows = manifest, manifest.rows("val", where)
+        self._pixels: dict[int, np.ndarray] = {}
+
+    def vectors(self, model: nn.Module, size_px: int) -> np.ndarray:
+        """Return the float32 unit vectors (n, D) of the val images; `model` is left in eval mode."""
+        if not len(self.rows):
+            return np.empty((0, 1), np.float32)
+        if size_px not in self._pixels:
+            read = Preprocess(size_px=size_px).read
+            images = [read(self.manifest.paths[r], self.manifest.box(r)) for r in self.rows]
+            self._pixels[size_px] = np.stack(images).transpose(0, 3, 1, 2)
+        model.eval()
+        device = next(model.parameters()).device
+        with torch.inference_mode():
+            chunks = torch.split(torch.from_numpy(self._pixels[size_px]), BATCH)
+            vectors: np.ndarray = torch.cat([model(chunk.to(device)).float().cpu() for chunk in chunks]).numpy()
+        return vectors
+
+    def encoded(self, encoder: Encoder) -> np.ndarray:
+        """Return the unit vectors (n, D) of the val images by an encoder."""
+        return embed(encoder, self.manifest, batches(self.rows, BATCH)).vectors_ND
+
+    def metrics(self, query_nD: np.ndarray, gallery_nD: np.ndarray, pair: str) -> dict[str, float]:
+        """Return recall@1 and map of these vectors of the val images, keys `val/<pair>/<metric>`.
+
+        Empty when no val image has a relevant one to find.
+        """
+        domains = self.manifest.domains[self.rows]
+        values: list[dict[str, np.ndarray]] = []
+        for domain in np.unique(domains):
+            asks = domains == domain
+            asked = asks if asks.all() else ~asks
+            ranks = relevant_ranks(self._items(query_nD, asks), self._items(gallery_nD, asked))
+            if len(ranks.kept):
+                values.append(per_query(ranks, (1,)))
+        names = ("recall@1", "map") if values else ()
+        return {f"val/{pair}/{n}": round(float(np.concatenate([v[n] for v in values]).mean()), 6) for n in names}
+
+    def _items(self, vectors_nD: np.ndarray, chosen: np.ndarray) -> Items:
+        rows = self.rows[chosen]
+        return Items(vectors_nD[chosen], self.manifest.ids[rows], self.manifest.labels[rows])
