@@ -191,6 +191,7 @@ class EvaluateConfig:
     draws: int = setting(2000, "bootstrap draws of an interval")
     seed: int = setting(0, "seed of the bootstrap")
     examples: int = setting(6, "worst and best queries to show as pictures, each")
+    check: bool = setting(False, "exit 3 unless the rule holds on mAP for every query model")
     batch_size: int = setting(64, "images in a forward pass", short="b")
     threads: int = setting(0, "CPU threads; 0 takes every core")
 

@@ -83,7 +83,8 @@ def setup_sentence(report: Report) -> str:
     return (
         f"Protocol {s.protocol}, {s.split} split: {s.description}. {s.queries:,} queries"
         f"{f' ({s.skipped:,} skipped)' if s.skipped else ''}, {s.images:,} images, {s.classes.judged:,} classes; "
-        f"{CLASS_SETS[s.classes.verdict]}. Intervals: 95 %, {s.draws:,} bootstrap draws of {s.resampled}, seed {s.seed}."
+        f"{CLASS_SETS[s.classes.verdict]}. Intervals: 95 %, {s.draws:,} bootstrap draws "
+        f"of {s.resampled}, seed {s.seed}."
     )
 
 
