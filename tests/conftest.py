@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
+
+from hetvs.artifacts import EmbeddingSet, SpaceCard
+from hetvs.manifest import Manifest
 
 
 def draw_letter(letter: str, seed: int, size_px: int = 40) -> Image.Image:
@@ -38,7 +42,7 @@ def run_folder(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a small edgenet at 32 px: random weights, batch-norm statistics of real images."""
     import torch
 
-    from hetvs.artifacts import ModelCard, SpaceCard
+    from hetvs.artifacts import ModelCard
     from hetvs.manifest import read_manifest
     from hetvs.models.backbones import build_backbone
     from hetvs.models.cost import macs_of, parameters_of
@@ -83,3 +87,42 @@ def bundle_folder(run_folder: Path, letters: Path, tmp_path_factory: pytest.Temp
     folder = tmp_path_factory.mktemp("bundles") / "cloud"
     export_bundle(run_folder, read_manifest(letters), folder, ExportConfig())
     return folder
+
+
+@pytest.fixture
+def make_manifest() -> Callable[..., Manifest]:
+    """Build a manifest without files: one row per label, ids 0000, 0001, ... unless given."""
+
+    def build(labels: Sequence[str], **columns: Sequence[object]) -> Manifest:
+        n = len(labels)
+        ids = np.array(columns.pop("ids", [f"{row:04d}" for row in range(n)]))
+        return Manifest(
+            source=Path("toy.csv"),
+            ids=ids,
+            paths=tuple(Path(f"{image_id}.png") for image_id in ids),
+            labels=np.array(labels),
+            domains=np.array(columns.pop("domains", [""] * n)),
+            splits=np.array(columns.pop("splits", ["test"] * n)),
+            is_query=np.array(columns.pop("is_query", [True] * n), dtype=bool),
+            is_gallery=np.array(columns.pop("is_gallery", [True] * n), dtype=bool),
+            boxes=np.full((n, 4), np.nan),
+            extra={name: np.array(values) for name, values in columns.items()},
+        )
+
+    return build
+
+
+@pytest.fixture
+def make_vectors() -> Callable[..., EmbeddingSet]:
+    """Make unit vectors around one random centre per label; `space` names the space, and its axes."""
+
+    def build(manifest: Manifest, *, noise: float, seed: int, space: str = "cloud", dim: int = 16) -> EmbeddingSet:
+        centres = np.random.default_rng(len(space)).normal(size=(256, dim))
+        names = sorted(set(manifest.labels.tolist()))
+        base = centres[[names.index(label) for label in manifest.labels.tolist()]]
+        vectors = base + noise * np.random.default_rng(seed).normal(size=base.shape)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        card = SpaceCard(teacher_digest=space, preprocess_digest="toy", dim=dim)
+        return EmbeddingSet(vectors.astype(np.float32), tuple(manifest.ids.tolist()), card, f"model of seed {seed}")
+
+    return build

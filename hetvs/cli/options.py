@@ -50,7 +50,8 @@ def settings(kind: type[Any]) -> Callable[[Command], Command]:
 def _option(f: Field[Any]) -> Callable[[Command], Command]:
     """Make the click option of one field; its click default is None, so that only typed values count."""
     flag = "--" + f.name.replace("_", "-")
-    shown = f"{f.metadata['help']}  [default: {f.default if f.default != '' else 'none'}]"
+    default = " ".join(map(str, f.default)) if isinstance(f.default, tuple) else f.default
+    shown = f"{f.metadata['help']}  [default: {default if default != '' else 'none'}]"
     short = [f"-{f.metadata['short']}"] if f.metadata["short"] else []
     if isinstance(f.default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", f.name, default=None, help=shown)
