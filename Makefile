@@ -1,0 +1,54 @@
+# Everything is installed into .venv; a fresh machine needs Python 3.11+ and make, nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+PACKAGES := hetvs export edge_bench
+
+# The emoji come from npm packages. Where npm is missing, a wheel brings it.
+comma := ,
+EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo bench test test-slow lint type check clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(INSTALLED) ## create .venv and install hetvs into it
+
+$(INSTALLED): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "make: $(PYTHON) is missing or older than 3.11; install Python 3.11+ or give PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "installing into $(VENV) (a download of some GB on the first run)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[$(EXTRAS)]'
+	@touch $@
+
+demo: $(INSTALLED) ## the whole pipeline on real images: data, cloud model, edge model, report
+	$(BIN)/python examples/demo.py
+
+bench: $(INSTALLED) ## latency of the demo's bundles on this machine, into bench/
+	@test -f runs/demo/bundles/edge/model.onnx \
+		|| { echo "make: runs/demo/bundles is missing; run 'make demo' first" >&2; exit 1; }
+	$(BIN)/hetvs bench runs/demo/bundles/cloud runs/demo/bundles/edge -o bench --overwrite
+
+test: $(INSTALLED) ## the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(INSTALLED) ## the slow tests: real training, the README's commands
+	$(BIN)/python -m pytest -m slow
+
+lint: $(INSTALLED) ## ruff: style, imports, format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+type: $(INSTALLED) ## mypy, strict
+	$(BIN)/mypy $(PACKAGES)
+
+check: lint type test ## lint, type and test
+
+clean: ## remove .venv and every cache, but no data, run or bundle
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(PACKAGES) tests examples -name __pycache__ -type d -exec rm -rf {} +
