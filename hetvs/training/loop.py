@@ -74,7 +74,7 @@ def train(stage: Stage, config: TrainConfig, folder: Path, *, resume: bool) -> n
             values = run.one_step()
             speed = (run.step - first) * batch / (time.monotonic() - started)
             record.advance(batch, speed, f"loss {values['loss']:.3f}")
-            if run.step % LOG_EVERY_STEPS == 0 or run.step == run.steps:
+            if run.step % LOG_EVERY_STEPS == 0 or run.step in (1, run.steps):
                 record.write(run.step, {**values, "images_per_s": round(speed, 1)})
             if run.validation_is_due():
                 record.write(run.step, stage.validate(run.average.model))
