@@ -1,0 +1,66 @@
+"""Has a bundle become slower than in an earlier report? Ratios to the reference are compared, never milliseconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_bench.figures import Spread
+from edge_bench.report import BenchReport
+from hetvs.errors import ConfigError, GateError
+
+REPEAT_NOISE = 0.05  # three times the 1.7 % by which the ratio varies between repeats on a loaded host
+
+
+@dataclass(frozen=True)
+class Change:
+    """One bundle now and before, in units of the reference kernel."""
+
+    name: str
+    before: Spread
+    now: Spread
+
+    @property
+    def slowdown(self) -> float:
+        """Share by which the median grew; negative when the bundle became faster."""
+        return self.now.median / self.before.median - 1
+
+    @property
+    def is_slower(self) -> bool:
+        """True beyond the noise: the [p10, p90] over rounds do not touch, and the medians differ by over 5 %."""
+        return self.now.p10 > self.before.p90 and self.slowdown > REPEAT_NOISE
+
+    def __str__(self) -> str:
+        return (
+            f"{self.name}: {self.before.median:.3f} [{self.before.p10:.3f}, {self.before.p90:.3f}] -> "
+            f"{self.now.median:.3f} [{self.now.p10:.3f}, {self.now.p90:.3f}] times the reference "
+            f"({self.slowdown * 100:+.1f} %)"
+        )
+
+
+def compare(now: BenchReport, before: BenchReport) -> list[Change]:
+    """Return the change of each bundle that both reports hold, matched by name.
+
+    Raises ConfigError when the reports cannot be compared: no bundle in common, another CPU,
+    another number of threads, or a reference kernel of another NumPy.
+    """
+    for what, was, now_is in (
+        ("CPU", before.host.get("cpu"), now.host["cpu"]),
+        ("NumPy, whose product is the reference,", before.host.get("numpy"), now.host["numpy"]),
+        ("number of threads", before.config.threads, now.config.threads),
+    ):
+        if was != now_is:
+            raise ConfigError(f"compare: another {what} then ({was}) than now ({now_is}); measure both reports alike")
+    names = [m.name for m in now.measurements if m.name in {old.name for old in before.measurements}]
+    if not names:
+        raise ConfigError("compare: the two reports share no bundle name; name the same bundles")
+    return [Change(name, before.figures(name).ratio, now.figures(name).ratio) for name in names]
+
+
+def require_no_slowdown(changes: Sequence[Change]) -> None:
+    """Raise GateError when a bundle is slower beyond the noise."""
+    slower = [str(change) for change in changes if change.is_slower]
+    if slower:
+        raise GateError(
+            f"slower than before, beyond the noise (the [p10, p90] over rounds do not touch): {'; '.join(slower)}"
+        )

@@ -1,0 +1,116 @@
+"""Raw samples -> figures that say themselves when they are not to be trusted. Pure functions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+PERCENTILE_SAMPLES = {90: 64, 95: 130, 99: 662}  # samples that bound the percentile at 99 % confidence
+UNRELIABLE_WALL = 1.2  # wall / CPU above this: another process had the core
+NOISE_LIMIT = 0.15  # a ratio whose [p10, p90] leaves +-15 % of its median says little
+
+
+class Spread(NamedTuple):
+    """A ratio over rounds: its median, and the range that 8 of 10 rounds fall into."""
+
+    median: float
+    p10: float
+    p90: float
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What a bundle costs per image: one run of the graph, without decoding and resizing.
+
+    `cpu_p50_ms` is CPU time of the process, `ratio` the same in units of the reference kernel.
+    A wall percentile is None when the sample is too small for it, `wall_over_cpu` with several
+    threads (their CPU times add up).
+    """
+
+    load_ms: float
+    first_run_ms: float
+    cpu_p50_ms: float
+    reference_cpu_p50_ms: float
+    ratio: Spread
+    wall_p50_ms: float
+    wall_percentiles_ms: dict[int, float | None]
+    wall_over_cpu: float | None
+
+    @property
+    def wall_unreliable(self) -> bool:
+        """True when the core was shared, so that wall times hold another process's work."""
+        return self.wall_over_cpu is not None and self.wall_over_cpu > UNRELIABLE_WALL
+
+
+def median(samples: Sequence[float]) -> float:
+    """Return the middle value, the mean of the two middle ones of an even number.
+
+    >>> median([3, 1, 2]), median([1, 2, 3, 10])
+    (2.0, 2.5)
+    """
+    return float(np.median(samples))
+
+
+def spread(ratios: Sequence[float]) -> Spread:
+    """Return median, p10 and p90 of one ratio per round, linear between neighbours.
+
+    >>> spread([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0])
+    Spread(median=6.0, p10=2.0, p90=10.0)
+    """
+    p10, p50, p90 = (float(value) for value in np.quantile(ratios, (0.1, 0.5, 0.9)))
+    return Spread(p50, p10, p90)
+
+
+def ratio_of_rounds(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Spread:
+    """Return the ratio of the block medians of each round: neighbours in time are compared.
+
+    >>> ratio_of_rounds([[2, 4, 2], [9]], [[1, 1, 7], [3]])
+    Spread(median=2.5, p10=2.1, p90=2.9)
+    """
+    return spread([median(a) / median(b) for a, b in zip(first, second, strict=True)])
+
+
+def percentile(samples: Sequence[float], percent: int) -> float | None:
+    """Return a tail percentile, None when there are too few samples for it (64, 130, 662 for P90, P95, P99).
+
+    >>> percentile(range(101), 90), percentile(range(63), 90)
+    (90.0, None)
+    """
+    enough = len(samples) >= PERCENTILE_SAMPLES[percent]
+    return float(np.percentile(samples, percent)) if enough else None
+
+
+def is_noisy(ratio: Spread) -> bool:
+    """Say whether [p10, p90] leaves +-15 % of the median.
+
+    >>> is_noisy(Spread(1.0, 0.86, 1.14)), is_noisy(Spread(1.0, 0.84, 1.0)), is_noisy(Spread(1.0, 1.0, 1.16))
+    (False, True, True)
+    """
+    return ratio.p10 < ratio.median * (1 - NOISE_LIMIT) or ratio.p90 > ratio.median * (1 + NOISE_LIMIT)
+
+
+def faults(ratio: Spread, golden_max_abs: float, golden_tolerance: float) -> list[str]:
+    """Return why a bundle's figures are INVALID; nothing when they are VALID.
+
+    >>> faults(Spread(1.0, 0.9, 1.1), 1e-6, 1e-4)
+    []
+    >>> faults(Spread(1.0, 0.5, 1.1), 1e-6, 1e-4)
+    ['the ratio to the reference spreads from -50 % to +10 % over rounds (limit 15 %): quieten the host, add --rounds']
+    """
+    found = []
+    if not golden_max_abs <= golden_tolerance:
+        found.append(
+            f"its vectors are off by {golden_max_abs:.3g} (tolerance {golden_tolerance:g}): a wrong model, however fast"
+        )
+    if is_noisy(ratio):
+        found.append(f"the ratio to the reference {noise(ratio)}: quieten the host, add --rounds")
+    return found
+
+
+def noise(ratio: Spread) -> str:
+    """Say how far a ratio spreads."""
+    low, high = (f"{(edge / ratio.median - 1) * 100:+.0f} %" for edge in (ratio.p10, ratio.p90))
+    return f"spreads from {low} to {high} over rounds (limit {NOISE_LIMIT * 100:.0f} %)"

@@ -1,0 +1,47 @@
+"""ONNX Runtime on the CPU."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+
+from edge_bench.runtimes.base import Runtime
+from hetvs.errors import ArtifactError
+
+PROVIDER = "CPUExecutionProvider"
+
+
+class OrtRuntime(Runtime):
+    """ONNX Runtime (final): every graph optimisation, threads that do not spin, the CPU provider and no other."""
+
+    def __init__(self, model_path: Path, threads: int) -> None:
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores may be shared
+        options.log_severity_level = 4
+        try:
+            self._session: Any = onnxruntime.InferenceSession(str(model_path), options, providers=[PROVIDER])
+        except Exception as error:  # onnxruntime raises bare classes of its own for any bad file
+            line = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ArtifactError(f"{model_path}: onnxruntime cannot load it: {line[:160]}") from error
+        if self._session.get_providers() != [PROVIDER]:  # a missing provider falls back silently
+            raise ArtifactError(f"{model_path}: onnxruntime runs it on {self._session.get_providers()}, not {PROVIDER}")
+        self._name = self._session.get_inputs()[0].name
+
+    def run(self, pixels_BHWC: np.ndarray) -> np.ndarray:
+        """Return the vector of one image."""
+        vector_BD: np.ndarray = self._session.run(None, {self._name: pixels_BHWC})[0]
+        return vector_BD
+
+    def facts(self) -> dict[str, str]:
+        """Return name, version, execution provider and options."""
+        return {
+            "runtime": "onnxruntime",
+            "version": onnxruntime.__version__,
+            "provider": PROVIDER,
+            "options": "graph optimisation ALL, spinning off, inter-op threads 1",
+        }
