@@ -28,7 +28,7 @@ from hetvs.training.average import Average, recalibrate_batch_norm
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import learning_rate_factor
 from hetvs.training.run import CONFIG_NAME
-from hetvs.training.student import train_student
+from hetvs.training.student import StudentStage, train_student
 from hetvs.training.teacher import train_teacher
 from hetvs.training.teacher_views import teacher_views
 
@@ -276,7 +276,7 @@ def test_stale_views_are_refused(manifest: Manifest, cloud: Path, tmp_path: Path
 # --- killed and resumed ------------------------------------------------------------------------------------
 
 SETTINGS = (
-    "--img-size 16 --source-size 24 --epochs 200 -b 16 --views 2 --queue 32 --width 0.5 --depth 1 "
+    "--img-size 16 --source-size 24 --epochs 100 -b 16 --views 2 --queue 32 --width 0.5 --depth 1 "
     "--amp off --threads 1 --checkpoint-every 0.1"
 )
 
@@ -287,6 +287,28 @@ def student_command(data: Path, cloud: Path, output: Path, *more: str) -> list[s
             *SETTINGS.split(), *more]  # fmt: skip
 
 
+def test_an_interrupted_student_resumes_to_the_same_weights(
+    manifest: Manifest, cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(STUDENT, epochs=10, checkpoint_every=0.0)
+    train_student(manifest, cloud, tmp_path / "whole", config)
+    terms, calls = StudentStage.terms, []
+
+    def fails_once(stage: StudentStage, images: np.ndarray, epoch: int) -> dict[str, torch.Tensor]:
+        calls.append(epoch)
+        if len(calls) == 6:
+            raise KeyboardInterrupt
+        return terms(stage, images, epoch)
+
+    monkeypatch.setattr(StudentStage, "terms", fails_once)
+    with pytest.raises(KeyboardInterrupt):
+        train_student(manifest, cloud, tmp_path / "cut", config)
+    train_student(manifest, cloud, tmp_path / "cut", config, resume=True)
+    assert len(calls) == 11  # five steps, the one that failed, and the five that were left
+    assert digest_file(tmp_path / "whole/model.safetensors") == digest_file(tmp_path / "cut/model.safetensors")
+
+
+@pytest.mark.slow
 def test_a_killed_student_resumes_to_the_same_weights(data: Path, cloud: Path, tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     subprocess.run(student_command(data, cloud, whole), check=True, capture_output=True)
