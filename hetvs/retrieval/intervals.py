@@ -49,7 +49,7 @@ def ratio(numerator: Sample, denominator: Sample, reason: str) -> Estimate:
         return Estimate(None, reason=reason)
     value = numerator.value / denominator.value
     defined = denominator.draws > ROUNDING
-    undefined = 1 - float(np.mean(defined))
+    undefined = float(np.mean(~defined))
     if undefined > LARGEST_UNDEFINED_SHARE:
         return Estimate(value, reason=f"inconclusive: {reason} in {undefined:.0%} of the draws")
     return Sample(value, numerator.draws[defined] / denominator.draws[defined]).estimate()
