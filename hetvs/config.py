@@ -146,7 +146,6 @@ class StudentConfig(TrainConfig):
     relational: float = setting(0.0, "weight of the geometry inside a batch; not anchored, so never alone")
     temperature: float = setting(0.07, "temperature of the context term")
     queue: int = setting(2048, "keys in the queue of the context term")
-    refit: bool = setting(False, "end with a closed-form ridge fit of the projection to the teacher's vectors")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from importlib import import_module
 from typing import Any
 
 import click
 
 from hetvs import __version__
-from hetvs.errors import GateError, HetvsError
+from hetvs.errors import ArtifactError, GateError, HetvsError
 
 COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "data": "hetvs.cli.data:data",
@@ -45,6 +46,11 @@ class Cli(click.Group):
             return super().invoke(ctx)
         except HetvsError as error:
             raise (GateLine if isinstance(error, GateError) else OneLine)(error) from error
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            where = error.filename or "the output folder"
+            raise OneLine(ArtifactError(f"{where}: no space left on the device; free some and try again")) from error
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in pipeline order."""
