@@ -51,15 +51,6 @@ def test_a_cell_reads_query_and_gallery_from_the_right_model(manifest: Manifest)
     assert np.all(ap[classes == 5] < 0.2)
 
 
-def test_domain_groups_keep_the_own_domain_out(manifest: Manifest):
-    """Vectors that tell domains apart and nothing else: only the other domains may answer."""
-    judged = judged_under(manifest, "B")
-    for asks, answers in judged.groups:
-        own = manifest.domains[judged.rows[asks]]
-        assert set(own.tolist()).isdisjoint(manifest.domains[judged.rows[answers]].tolist())
-    assert sorted(judged.queries.tolist()) == list(range(36))
-
-
 def test_vectors_are_matched_by_id_not_by_order(manifest: Manifest, make_vectors: MakeVectors):
     judged = judged_under(manifest, "manifest")
     stored = make_vectors(manifest, noise=0.5, seed=3)
