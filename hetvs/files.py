@@ -126,12 +126,14 @@ def new_folder(folder: Path, *, overwrite: bool = False) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot write: {error.strerror}; choose another -o") from error
+    replaced = temporary.with_name(f"{temporary.name}.old")
     try:
         yield temporary
         temporary.chmod(0o755)
         if folder.exists():
-            shutil.rmtree(folder)
+            folder.rename(replaced)  # not removed in place: a kill would leave half of it to be read
         temporary.rename(folder)
+        shutil.rmtree(replaced, ignore_errors=True)
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot write: {error.strerror or error}") from error
     finally:
