@@ -69,10 +69,11 @@ def _from_file(kind: type[Any], path: Path | None) -> dict[str, Any]:
     for f in fields(kind):
         if f.name not in values:
             continue
-        value, expected = values[f.name], type(f.default)
+        value, default = values[f.name], f.default
+        expected = type(default)
         if expected is float and type(value) is int:
             values[f.name] = float(value)
-        elif expected is tuple and type(value) is list and all(type(v) is type(f.default[0]) for v in value):
+        elif isinstance(default, tuple) and type(value) is list and {type(v) for v in value} <= {type(default[0])}:
             values[f.name] = tuple(value)
         elif type(value) is not expected:
             raise ConfigError(f"{path}: {f.name} must be {expected.__name__}, got {value!r}")
