@@ -92,7 +92,7 @@ def is_noisy(ratio: Spread) -> bool:
     return ratio.p10 < ratio.median * (1 - NOISE_LIMIT) or ratio.p90 > ratio.median * (1 + NOISE_LIMIT)
 
 
-def faults(ratio: Spread, golden_max_abs: float, golden_tolerance: float) -> list[str]:
+def faults(ratio: Spread, golden_max_abs: float | None, golden_tolerance: float) -> list[str]:
     """Return why a bundle's figures are INVALID; nothing when they are VALID.
 
     >>> faults(Spread(1.0, 0.9, 1.1), 1e-6, 1e-4)
@@ -101,13 +101,17 @@ def faults(ratio: Spread, golden_max_abs: float, golden_tolerance: float) -> lis
     ['the ratio to the reference spreads from -50 % to +10 % over rounds (limit 15 %): quieten the host, add --rounds']
     """
     found = []
-    if not golden_max_abs <= golden_tolerance:
-        found.append(
-            f"its vectors are off by {golden_max_abs:.3g} (tolerance {golden_tolerance:g}): a wrong model, however fast"
-        )
+    if is_wrong(golden_max_abs, golden_tolerance):
+        off = "not finite" if golden_max_abs is None else f"off by {golden_max_abs:.3g}"
+        found.append(f"its vectors are {off} (tolerance {golden_tolerance:g}): a wrong model, however fast")
     if is_noisy(ratio):
         found.append(f"the ratio to the reference {noise(ratio)}: quieten the host, add --rounds")
     return found
+
+
+def is_wrong(golden_max_abs: float | None, golden_tolerance: float) -> bool:
+    """Say whether the golden vectors were missed; None stands for a difference that is not finite."""
+    return golden_max_abs is None or golden_max_abs > golden_tolerance
 
 
 def noise(ratio: Spread) -> str:

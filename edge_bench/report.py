@@ -6,7 +6,17 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from edge_bench.figures import PERCENTILE_SAMPLES, Figures, Spread, faults, is_noisy, median, noise, percentile
+from edge_bench.figures import (
+    PERCENTILE_SAMPLES,
+    Figures,
+    Spread,
+    faults,
+    is_noisy,
+    is_wrong,
+    median,
+    noise,
+    percentile,
+)
 from edge_bench.figures import ratio_of_rounds as over_rounds
 from hetvs.config import BenchConfig
 from hetvs.errors import ArtifactError
@@ -134,9 +144,12 @@ class BenchReport:
                 )
                 for bundle in value["bundles"]
             )
-            return cls(BenchConfig(**value["config"]), value["host"], measurements)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ArtifactError(f"{where}: field {error} is off; run `hetvs bench` again") from error
+            report = cls(BenchConfig(**value["config"]), dict(value["host"]), measurements)
+            for m in measurements:
+                report.figures(m.name)  # a field that is missing shows here, not later
+        except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
+            raise ArtifactError(f"{where}: not a whole bench report ({error}); run `hetvs bench` again") from error
+        return report
 
     def _named(self, name: str) -> Measurement:
         """Return the measurement of the bundle `name`."""
@@ -145,7 +158,7 @@ class BenchReport:
     def _is_wrong(self, name: str) -> bool:
         """Say whether a bundle's vectors are off on this host."""
         facts = self._named(name).facts
-        return not facts["golden_max_abs"] <= facts["golden_tolerance"]
+        return is_wrong(facts["golden_max_abs"], facts["golden_tolerance"])
 
 
 def _raw(measurement: Measurement) -> dict[str, Any]:

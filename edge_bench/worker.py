@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import os
 import statistics
 import sys
@@ -50,6 +51,7 @@ class Contender:
         resolution_ns = clock_resolution_ns()
         self._inner = _runs_per_call(self._model, resolution_ns)
         self._reference_inner = _runs_per_call(self._reference, resolution_ns)
+        golden_max_abs = float(np.abs(vectors - bundle.golden_vectors).max())
         self.facts: dict[str, Any] = {
             "space_id": bundle.card.space.space_id,
             "weights_digest": bundle.card.weights_digest,
@@ -63,7 +65,7 @@ class Contender:
             "cpu_clock_resolution_ns": resolution_ns,
             "cores": cores if pinned else [],
             "rss_before_load_bytes": before,
-            "golden_max_abs": float(np.abs(vectors - bundle.golden_vectors).max()),
+            "golden_max_abs": golden_max_abs if math.isfinite(golden_max_abs) else None,
             "golden_tolerance": bundle.tolerance,
             "runtime": loaded.facts(),
         }

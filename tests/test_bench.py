@@ -98,7 +98,7 @@ def test_verdicts_by_hand() -> None:
     assert not is_noisy(quiet)
     assert faults(quiet, 1e-6, 1e-4) == []
     assert len(faults(Spread(2.0, 1.9, 2.4), 1e-3, 1e-4)) == 2
-    assert "wrong model" in faults(quiet, float("nan"), 1e-4)[0]
+    assert "wrong model" in faults(quiet, None, 1e-4)[0]
 
 
 def report_of(
@@ -165,6 +165,18 @@ def test_a_report_survives_json() -> None:
     assert BenchReport.from_json(json.loads(text), "old.json") == report
 
 
+@pytest.mark.parametrize("key", ["config", "host", "bundles"])
+def test_a_report_with_a_missing_part_is_an_artifact_error(key: str) -> None:
+    value = report_of({"a": [1000]}).to_json()
+    del value[key]
+    with pytest.raises(ArtifactError, match="not a whole bench report"):
+        BenchReport.from_json(value, "old.json")
+    value = report_of({"a": [1000]}).to_json()
+    value["bundles"][0]["facts"].clear()
+    with pytest.raises(ArtifactError, match=r"load_ns|runs_per_call"):
+        BenchReport.from_json(value, "old.json")
+
+
 @pytest.mark.parametrize("value", [[], {}, {"schema_version": 9}, {"schema_version": 1, "pairs": [], "bundles": [3]}])
 def test_what_is_not_a_report_is_an_artifact_error(value: object) -> None:
     with pytest.raises(ArtifactError, match=r"^old\.json: "):
@@ -173,7 +185,7 @@ def test_what_is_not_a_report_is_an_artifact_error(value: object) -> None:
 
 def test_a_slowdown_beyond_the_noise_fails_the_gate() -> None:
     before = report_of({"a": [1000, 1010, 990]})
-    within = report_of({"a": [1040, 1045, 1035]})  # the intervals do not touch, but 4 % is what repeats differ by
+    within = report_of({"a": [1040, 1045, 1035]})  # the intervals do not touch, but repeats differ by as much
     noisy = report_of({"a": [900, 1200, 1300]})  # 20 % slower, but the intervals touch
     slower = report_of({"a": [1100, 1110, 1090]})
     for fine in (before, within, noisy, report_of({"a": [500] * 3})):
