@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -145,6 +146,18 @@ def test_vectors_of_the_same_space_agree_and_others_do_not(bundle_folder: Path, 
     with pytest.raises(IncompatibleSpaceError):
         check_bundle(bundle_folder, (tmp_path / "ours", tmp_path / "other"))
     assert_one_line(run(bundle_folder, "--against", tmp_path / "other"), other.space_id, bundle.card.space.space_id)
+
+
+@pytest.mark.parametrize("change", [{"mean": (120.0, 127.5, 127.5)}, {"std": (120.0, 127.5, 127.5)}, {"size_px": 48}])
+def test_the_same_weights_behind_another_preprocessing_are_another_space(
+    bundle_folder: Path, tmp_path: Path, change: dict
+) -> None:
+    bundle = EdgeBundle.load(bundle_folder)
+    other = dataclasses.replace(bundle.card.preprocess, **change)
+    space = dataclasses.replace(bundle.card.space, preprocess_digest=other.digest())
+    EmbeddingSet(bundle.golden_vectors, bundle.golden_ids, space, bundle.card.weights_digest).save(tmp_path / "v")
+    with pytest.raises(IncompatibleSpaceError):
+        check_bundle(bundle_folder, (tmp_path / "v",))
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '"x"', "{", '{"space": 3}'])

@@ -41,7 +41,7 @@ def bench(
     if not overwrite:
         refuse_non_empty(output)
     before = BenchReport.from_json(read_json(compare), str(compare)) if compare else None
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("rounds", total=config.rounds)
         report = run_bench(bundles, config, lambda done: progress.update(task, completed=done))
     with new_folder(output, overwrite=overwrite) as folder:

@@ -30,8 +30,9 @@ def export(run: Path, output: Path, data: Path | None, overwrite: bool, config: 
     from export.bundle import export_bundle
     from hetvs.manifest import read_manifest
 
+    manifest = read_manifest(data)
     click.echo(f"exporting {run}: tracing takes 5-30 s", err=True)
-    bundle = export_bundle(run, read_manifest(data), output, config, overwrite=overwrite)
+    bundle = export_bundle(run, manifest, output, config, overwrite=overwrite)
     size = bundle.model_path.stat().st_size
     click.echo(f"{bundle.model_path}: {size:,} bytes, opset {bundle.opset}, space {bundle.card.space.space_id}")
     click.echo(f"parity: no component differs from PyTorch by more than {bundle.parity_max_abs:.1e} on real images")
