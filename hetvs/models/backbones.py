@@ -28,11 +28,15 @@ OURS: dict[str, Callable[..., tuple[nn.Module, int]]] = {"hetvs/edgenet": edgene
 
 @dataclass(frozen=True)
 class Backbone:
-    """A trunk, the width D_h of its features, and the input it expects."""
+    """A trunk, the width D_h of its features, and the input it expects.
+
+    `parts` are its modules in the order of the data, for `freeze_parts`; empty where that is unknown.
+    """
 
     trunk: nn.Module
     features: int
     preprocess: Preprocess
+    parts: tuple[nn.Module, ...] = ()
 
 
 def build_backbone(name: str, options: Mapping[str, Any], size_px: int, *, pretrained: bool = False) -> Backbone:
@@ -77,7 +81,7 @@ def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
     if name not in OURS:
         raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(OURS))}")
     trunk, features = OURS[name](**options)
-    return Backbone(trunk, features, Preprocess(size_px=size_px))
+    return Backbone(trunk, features, Preprocess(size_px=size_px), tuple(trunk.children()))
 
 
 def _torchvision(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
@@ -141,7 +145,9 @@ def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
         path = getattr(weights, f"Efficientnet{name[-5:].title()}ModelFile").get_model_file_path()
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     net._fc = net._dropout = nn.Identity()  # the classifier stays behind, as of every trunk
-    return Backbone(LiteTrunk(net), LITE_WIDTHS[name], Preprocess(size_px=size_px, mean=(127.0,) * 3, std=(128.0,) * 3))
+    preprocess = Preprocess(size_px=size_px, mean=(127.0,) * 3, std=(128.0,) * 3)
+    parts = (nn.ModuleList([net._conv_stem, net._bn0]), *net._blocks, nn.ModuleList([net._conv_head, net._bn1]))
+    return Backbone(LiteTrunk(net), LITE_WIDTHS[name], preprocess, parts)
 
 
 _FAMILIES: dict[str, Callable[[str, dict[str, Any], int, bool], Backbone]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -32,13 +32,13 @@ class Average:
 
 
 @torch.no_grad()
-def recalibrate_batch_norm(model: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Set every batch norm's statistics to the plain mean over `batches`, inputs of `model`.
+def recalibrate_batch_norm(model: nn.Module, batches: Iterable[Tensor], keep: Collection[nn.Module] = ()) -> None:
+    """Set every batch norm's statistics, but for `keep`, to the plain mean over `batches`, inputs of `model`.
 
     Statistics gathered while the weights moved do not fit averaged weights. Resets the counters
     too: a cumulative average that keeps its count would be diluted by the old one.
     """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm)]
+    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module not in keep]
     if not norms:
         return
     momenta = [norm.momentum for norm in norms]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -56,13 +56,13 @@ def to_device(model: M, device: str) -> M:
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
 
 
-def settle_batch_norm(embedder: Embedder, store: ImageStore, size_px: int) -> None:
-    """Recalibrate batch norm on training images as evaluation sees them: upright, whole, on white."""
+def settle_batch_norm(embedder: Embedder, store: ImageStore, size_px: int, keep: Collection[nn.Module] = ()) -> None:
+    """Recalibrate batch norm, but for `keep`, on training images as evaluation sees them: whole, on white."""
     count = min(len(store), RECALIBRATION_IMAGES)
     chosen = np.linspace(0, len(store) - 1, count).astype(np.int64)
     device = embedder.mean.device
     batches = np.array_split(chosen, -(-count // RECALIBRATION_BATCH))
-    recalibrate_batch_norm(embedder, (store.plain(images, size_px).to(device) for images in batches))
+    recalibrate_batch_norm(embedder, (store.plain(images, size_px).to(device) for images in batches), keep)
 
 
 @dataclass(frozen=True, kw_only=True)

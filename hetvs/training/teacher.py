@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hetvs.artifacts import ModelCard, SpaceCard
 from hetvs.config import TeacherConfig
-from hetvs.errors import ManifestError
+from hetvs.errors import ConfigError, ManifestError
 from hetvs.manifest import Manifest
-from hetvs.models.backbones import build_backbone, options_of
+from hetvs.models.backbones import Backbone, build_backbone, options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import Prototypes, weights_digest
@@ -30,9 +30,17 @@ from hetvs.training.validation import Validation
 class Classifier(nn.Module):
     """An embedder and the head that trains it; only the embedder and the prototypes ship."""
 
-    def __init__(self, embedder: Embedder, head: PrototypeHead) -> None:
+    def __init__(self, embedder: Embedder, head: PrototypeHead, frozen: Sequence[nn.Module] = ()) -> None:
         super().__init__()
         self.embedder, self.head = embedder, head
+        self.frozen = [module for part in frozen for module in part.requires_grad_(False).modules()]
+
+    def train(self, mode: bool = True) -> Classifier:
+        """Set the mode; frozen parts stay in eval mode, so that their statistics stay too."""
+        super().train(mode)
+        for module in self.frozen:
+            module.training = False
+        return self
 
 
 class TeacherStage(Stage):
@@ -79,6 +87,15 @@ class FrozenStage(TeacherStage):
         return {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(self.config.device))}
 
 
+def leading(backbone: Backbone, config: TeacherConfig) -> Sequence[nn.Module]:
+    """Return the parts of a trunk that stay as they are; ConfigError when it has no such number."""
+    if config.freeze_parts > len(backbone.parts):
+        raise ConfigError(
+            f"freeze_parts = {config.freeze_parts}, but {config.backbone} has {len(backbone.parts)} parts to freeze"
+        )
+    return backbone.parts[: config.freeze_parts]
+
+
 def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, resume: bool = False) -> ModelCard:
     """Train on the train split of `manifest`; write the run to `output` and return its card.
 
@@ -94,16 +111,16 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     backbone = build_backbone(config.backbone, options, config.img_size, pretrained=config.pretrained)
     embedder = Embedder(backbone.trunk, backbone.features, config.dim, backbone.preprocess)
     head = PrototypeHead(len(classes), config.dim, scale=config.scale, margin=config.margin)
-    model = to_device(Classifier(embedder, head), config.device)
+    model = to_device(Classifier(embedder, head, leading(backbone, config)), config.device)
     config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
     store = ImageStore(manifest, rows, config.source_size)
     stage_of = FrozenStage if config.freeze_backbone else TeacherStage
     stage = stage_of(store, torch.from_numpy(labels), model, config)
     average = train(stage, config, output, resume=resume)
-    trained = average.get_submodule("embedder")
-    assert isinstance(trained, Embedder)
+    assert isinstance(average, Classifier)
+    trained = average.embedder
     if not config.freeze_backbone:
-        settle_batch_norm(trained, store, config.img_size)
+        settle_batch_norm(trained, store, config.img_size, average.frozen)
     outcome = Outcome(
         embedder=trained,
         backbone_options=options,
@@ -114,6 +131,5 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
         validation=stage.validate(average),
         facts={"data": str(manifest.source), "images": len(store), "classes": len(classes)},
     )
-    rows_CD = average.get_submodule("head").get_parameter("weight").detach()
-    prototypes = Prototypes(F.normalize(rows_CD, dim=-1), tuple(classes.tolist()), config.scale)
+    prototypes = Prototypes(average.head.prototypes(), tuple(classes.tolist()), config.scale)
     return close_run(output, "teacher", config, outcome, prototypes)
