@@ -27,6 +27,6 @@ def require_parity(
         off = int((difference_BD.max(axis=1) > tolerance).sum())
         raise ParityError(
             f"{where}: image {ids[image]!r}, component {component} differs from PyTorch by {worst:.3g}, tolerance "
-            f"{tolerance:g} ({off} of {len(ids)} images differ); export again, try another --opset, and check pixel order"
+            f"{tolerance:g} ({off} of {len(ids)} images differ); export again with another --opset, check pixel order"
         )
     return worst
