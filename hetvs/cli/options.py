@@ -76,5 +76,6 @@ def _from_file(kind: type[Any], path: Path | None) -> dict[str, Any]:
         elif isinstance(default, tuple) and type(value) is list and {type(v) for v in value} <= {type(default[0])}:
             values[f.name] = tuple(value)
         elif type(value) is not expected:
-            raise ConfigError(f"{path}: {f.name} must be {expected.__name__}, got {value!r}")
+            kind_said = f"list of {type(f.default[0]).__name__}" if expected is tuple else expected.__name__
+            raise ConfigError(f"{path}: {f.name} must be {kind_said}, got {value!r}")
     return values

@@ -23,10 +23,14 @@ class Queue:
         return self.pushed >= len(self.keys_SD)
 
     def push(self, keys_BD: Tensor, images_B: Tensor) -> None:
-        """Replace the oldest B keys, in new tensors: a loss may still need the old ones."""
-        slots = (self.pushed + torch.arange(len(keys_BD))) % len(self.keys_SD)
-        self.keys_SD = self.keys_SD.index_copy(0, slots, keys_BD)
-        self.images_S = self.images_S.index_copy(0, slots, images_B)
+        """Replace the oldest B keys, in new tensors: a loss may still need the old ones.
+
+        Of a batch larger than the queue the last S keys stay.
+        """
+        size = len(self.keys_SD)
+        slots = (self.pushed + torch.arange(len(keys_BD)))[-size:] % size
+        self.keys_SD = self.keys_SD.index_copy(0, slots, keys_BD[-size:])
+        self.images_S = self.images_S.index_copy(0, slots, images_B[-size:])
         self.pushed += len(keys_BD)
 
     def state(self) -> dict[str, Tensor]:
