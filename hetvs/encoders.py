@@ -72,7 +72,8 @@ class TorchEncoder(Encoder):
 
         if threads:
             torch.set_num_threads(threads)
-        self._model, self.card = load_run(folder)
+        model, self.card = load_run(folder)
+        self._model: Any = model.to(memory_format=torch.channels_last)  # the layout of the pixels, and the faster one
         self._torch = torch
 
     def encode(self, pixels_BHWC: np.ndarray) -> np.ndarray:
