@@ -7,12 +7,10 @@ from pathlib import Path
 
 from export.graph import graph_metadata, load_graph, read_metadata
 from export.parity import require_parity
-from hetvs.artifacts import CARD_NAME, EdgeBundle, SpaceCard, require_same_space
+from hetvs.artifacts import CARD_NAME, SET_DIGESTS, EdgeBundle, SpaceCard, require_same_space
 from hetvs.encoders import open_session, run_session
 from hetvs.errors import ArtifactError
 from hetvs.files import digest_file, read_json
-
-SET_DIGESTS = ("model_digest", "vectors_digest")  # beside the space's own fields in the space.json of a vector set
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from hetvs.arrays import array_digest, load_array, save_array
 from hetvs.errors import ArtifactError, IncompatibleSpaceError
-from hetvs.files import atomic, digest_bytes, digest_json, new_folder, read_json, write_json
+from hetvs.files import digest_json, new_folder, read_json, write_json
 from hetvs.preprocess import Preprocess
 
 SCHEMA_VERSION = 1
 UNIT_NORM_TOLERANCE = 1e-4
 CARD_NAME = "card.json"
+SET_DIGESTS = ("model_digest", "vectors_digest", "ids_digest")  # in space.json, beside the space's own fields
 T = TypeVar("T")
 
 
@@ -49,7 +51,7 @@ class SpaceCard:
         """Read a card back; ArtifactError when a field is off or `space_id` was edited."""
         values = dict(value) if isinstance(value, dict) else {}
         claimed = values.pop("space_id", None)
-        space = _build(cls, values, where)
+        space = _build(cls, _of_this_schema(values, where), where)
         if claimed != space.space_id:
             raise ArtifactError(f"{where}: space_id {claimed!r} does not match its fields; re-export the artifact")
         return space
@@ -104,15 +106,10 @@ class ModelCard:
     @classmethod
     def from_json(cls, value: Any, where: str) -> ModelCard:
         """Read a card back; ArtifactError when a field is missing, unknown or of another schema."""
-        values = dict(value) if isinstance(value, dict) else {}
-        version = values.pop("schema_version", None)
-        if version != SCHEMA_VERSION:
-            raise ArtifactError(f"{where}: schema version {version!r}, this hetvs reads {SCHEMA_VERSION}; re-export it")
+        values = _of_this_schema(dict(value) if isinstance(value, dict) else {}, where)
+        del values["schema_version"]
         values["space"] = SpaceCard.from_json(values.get("space"), where)
-        preprocess = dict(values.get("preprocess") or {})
-        for key in ("mean", "std"):
-            preprocess[key] = tuple(preprocess.get(key, ()))
-        values["preprocess"] = _build(Preprocess, preprocess, where)
+        values["preprocess"] = _preprocess(values.get("preprocess"), where)
         return _build(cls, values, where)
 
     def save(self, folder: Path) -> None:
@@ -145,6 +142,9 @@ class EmbeddingSet:
             raise ArtifactError(f"vectors of shape {shape} do not fit {len(self.ids)} ids and D={self.space.dim}")
         if self.vectors_ND.dtype != np.float32:
             raise ArtifactError(f"vectors are {self.vectors_ND.dtype}, expected float32")
+        if len(set(self.ids)) != len(self.ids):
+            twice = next(i for n, i in enumerate(self.ids) if i in self.ids[:n])
+            raise ArtifactError(f"image id {twice!r} stands twice; an id names one vector")
         norms = np.linalg.norm(self.vectors_ND, axis=1)
         if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
             worst = int(np.argmax(np.abs(norms - 1)))
@@ -155,20 +155,26 @@ class EmbeddingSet:
         with new_folder(folder, overwrite=overwrite) as temporary:
             save_array(temporary / "vectors.npy", self.vectors_ND)
             write_json(temporary / "ids.json", list(self.ids))
-            digests = {"model_digest": self.model_digest, "vectors_digest": array_digest(self.vectors_ND)}
-            write_json(temporary / "space.json", {**self.space.to_json(), **digests})
+            digests = (self.model_digest, array_digest(self.vectors_ND), digest_json(self.ids))
+            named = dict(zip(SET_DIGESTS, digests, strict=True))
+            write_json(temporary / "space.json", {**self.space.to_json(), **named})
 
     @classmethod
     def load(cls, folder: Path) -> EmbeddingSet:
-        """Read a folder written by `save`; ArtifactError when the vectors were changed since."""
-        space_path = folder / "space.json"
-        values = dict(read_json(space_path))
-        model_digest, vectors_digest = values.pop("model_digest", ""), values.pop("vectors_digest", "")
-        vectors = load_array(folder / "vectors.npy")
-        if array_digest(vectors) != vectors_digest:
-            raise ArtifactError(f"{folder / 'vectors.npy'}: digest differs from space.json; embed again")
-        ids = tuple(read_json(folder / "ids.json"))
-        return cls(vectors, ids, SpaceCard.from_json(values, str(space_path)), model_digest)
+        """Read a folder written by `save`; ArtifactError when the vectors or the ids were changed since."""
+        space_path, vectors_path, ids_path = (folder / name for name in ("space.json", "vectors.npy", "ids.json"))
+        values = read_json(space_path)
+        values = dict(values) if isinstance(values, dict) else {}
+        model_digest, vectors_digest, ids_digest = (str(values.pop(name, "")) for name in SET_DIGESTS)
+        space = SpaceCard.from_json(values, str(space_path))
+        vectors, ids = load_array(vectors_path), read_json(ids_path)
+        for path, digest, recorded in (
+            (vectors_path, array_digest(vectors), vectors_digest),
+            (ids_path, digest_json(ids), ids_digest),
+        ):
+            if digest != recorded:
+                raise ArtifactError(f"{path}: digest differs from space.json; embed again")
+        return cls(vectors, tuple(ids), space, model_digest)
 
 
 @dataclass(frozen=True)
@@ -227,7 +233,8 @@ class EdgeBundle:
     def load(cls, folder: Path) -> EdgeBundle:
         """Read a bundle; ArtifactError when a part is missing. model.onnx is not opened here."""
         path = folder / CARD_NAME
-        values = dict(read_json(path))
+        values = read_json(path)
+        values = dict(values) if isinstance(values, dict) else {}
         export = values.pop("export", None)
         if not isinstance(export, dict):
             raise ArtifactError(f"{path}: is not the card of an edge bundle; run `hetvs export` on the run")
@@ -257,34 +264,33 @@ def is_bundle(folder: Path) -> bool:
     return (folder / "model.onnx").is_file()
 
 
-def save_array(path: Path, array: np.ndarray) -> None:
-    """Write `array` as .npy, atomically, without pickle."""
-    with atomic(path) as stream:
-        np.save(stream, array, allow_pickle=False)
+def _of_this_schema(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return `values`; ArtifactError when they were written with another schema version."""
+    version = values.get("schema_version")
+    if version != SCHEMA_VERSION:
+        raise ArtifactError(f"{where}: schema version {version!r}, this hetvs reads {SCHEMA_VERSION}; re-export it")
+    return values
 
 
-def load_array(path: Path) -> np.ndarray:
-    """Read a .npy file without pickle; ArtifactError when it is missing or truncated."""
-    try:
-        array: np.ndarray = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise ArtifactError(f"{path}: not found") from None
-    except (OSError, ValueError, EOFError) as error:
-        raise ArtifactError(f"{path}: not a readable .npy array: {error}") from error
-    return array
-
-
-def array_digest(array: np.ndarray) -> str:
-    """Return the sha256 of an array's dtype, shape and bytes."""
-    return digest_bytes(str(array.dtype).encode(), str(array.shape).encode(), np.ascontiguousarray(array).tobytes())
+def _preprocess(value: Any, where: str) -> Preprocess:
+    """Read the preprocessing of a card; mean and std are lists of three numbers in JSON."""
+    values = dict(value) if isinstance(value, dict) else {}
+    for key in ("mean", "std"):
+        numbers = values.get(key)
+        if not (isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(n, float | int) for n in numbers)):
+            raise ArtifactError(f"{where}: preprocess {key} is not three numbers; re-export it")
+        values[key] = tuple(numbers)
+    return _build(Preprocess, values, where)
 
 
 def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Make a dataclass from JSON values; a missing or unknown field is an ArtifactError."""
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
-    if unknown:
-        raise ArtifactError(f"{where}: unknown field {unknown[0]!r}; written by another version of hetvs?")
+    """Make a dataclass from JSON values; a missing, unknown or mistyped field is an ArtifactError."""
+    kinds = {f.name: f.type for f in fields(cls)}  # type: ignore[arg-type]
+    for name, value in values.items():
+        if name not in kinds:
+            raise ArtifactError(f"{where}: unknown field {name!r}; written by another version of hetvs?")
+        if kinds[name] in ("str", "int") and type(value).__name__ != kinds[name]:
+            raise ArtifactError(f"{where}: {name} must be {kinds[name]}, got {value!r}; re-export it")
     try:
         return cls(**values)
     except TypeError as error:

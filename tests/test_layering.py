@@ -23,7 +23,7 @@ PACKAGES = ("hetvs", "export", "edge_bench")
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.errors",),
     ("hetvs.files",),
-    ("hetvs.config",),
+    ("hetvs.config", "hetvs.arrays"),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check"),
     ("hetvs.artifacts",),
     ("hetvs.retrieval", "hetvs.datasets"),

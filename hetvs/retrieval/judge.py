@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from hetvs.artifacts import array_digest
+from hetvs.arrays import array_digest
 from hetvs.config import EvaluateConfig
 from hetvs.files import digest_json
 from hetvs.manifest import Manifest

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hetvs.artifacts import load_array, save_array
+from hetvs.arrays import load_array, save_array
 from hetvs.encoders import Encoder
 from hetvs.errors import ArtifactError
 from hetvs.files import read_json, write_json
