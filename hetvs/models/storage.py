@@ -58,7 +58,10 @@ def load_run(folder: Path) -> tuple[Embedder, ModelCard]:
     if not (folder / CARD_NAME).is_file():
         raise ArtifactError(f"{folder}: holds no finished run (no {CARD_NAME}); train it, or add --resume to finish it")
     card = ModelCard.load(folder)
-    embedder = build_embedder(card)
+    try:
+        embedder = build_embedder(card)
+    except TypeError as error:  # backbone_options of another version
+        raise ArtifactError(f"{folder / CARD_NAME}: {error}; train the run again") from error
     path = folder / MODEL_NAME
     try:
         embedder.load_state_dict(load_file(path))
