@@ -10,8 +10,7 @@ from typing import Any
 
 import click
 
-from hetvs.config import override, read_toml
-from hetvs.errors import ConfigError
+from hetvs.config import override, read_config
 
 Command = Callable[..., Any]
 
@@ -34,7 +33,7 @@ def settings(kind: type[Any]) -> Callable[[Command], Command]:
         def typed_first(*args: Any, config_path: Path | None, **values: Any) -> Any:
             typed = {f.name: values.pop(f.name) for f in fields(kind)}
             typed = {name: value for name, value in typed.items() if value is not None and value != ()}
-            config = override(kind(), {**_from_file(kind, config_path), **typed})
+            config = override(read_config(kind, config_path) if config_path else kind(), typed)
             return command(*args, config=config, **values)
 
         run: Command = typed_first
@@ -59,23 +58,3 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
         return click.option(*short, flag, f.name, type=type(f.default[0]), multiple=True, help=shown)
     kind = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
     return click.option(*short, flag, f.name, type=kind, default=None, help=shown)
-
-
-def _from_file(kind: type[Any], path: Path | None) -> dict[str, Any]:
-    """Read settings from TOML and check that each known one has the type of its default."""
-    if path is None:
-        return {}
-    values = read_toml(path)
-    for f in fields(kind):
-        if f.name not in values:
-            continue
-        value, default = values[f.name], f.default
-        expected = type(default)
-        if expected is float and type(value) is int:
-            values[f.name] = float(value)
-        elif isinstance(default, tuple) and type(value) is list and {type(v) for v in value} <= {type(default[0])}:
-            values[f.name] = tuple(value)
-        elif type(value) is not expected:
-            kind_said = f"list of {type(f.default[0]).__name__}" if expected is tuple else expected.__name__
-            raise ConfigError(f"{path}: {f.name} must be {kind_said}, got {value!r}")
-    return values
