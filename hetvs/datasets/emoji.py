@@ -1,0 +1,92 @@
+"""The emoji set: the same emoji drawn by six vendors in eleven styles (class = emoji, domain = vendor).
+
+Not committed and not shipped: the drawings come from pinned packages and are rasterised here.
+Licences and authors: docs/ATTRIBUTION.md.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
+from hetvs.datasets.folder import DatasetCard, claim, complete
+from hetvs.datasets.icons import IconSet, Style, read_icon_set, read_styles
+from hetvs.datasets.npm import cache_folder, fetch_packages
+from hetvs.files import write_bytes, write_text
+
+BUILDER_VERSION = 1
+GALLERY_STYLE, GALLERY_FAMILY = "noto", "google"  # protocol A: google's catalogue, asked by the other vendors
+COLUMNS = ("id", "path", "label", "domain", "style", "split", "is_query", "is_gallery", "core")
+CHUNK = 64
+
+Track = Callable[[list[Sequence[Drawing]]], Iterable[Sequence[Drawing]]]
+
+
+def fetch_emoji(folder: Path, size_px: int, track: Track) -> bool:
+    """Build the set in `folder` with RGBA images of `size_px` pixels; False when it was there already.
+
+    Packages come from the cache or through npm. A killed build goes on where it was. `track` may wrap
+    the chunks of drawings in a progress bar. Raises DatasetError (`fetch_packages`, `claim`).
+    """
+    return build_emoji(folder, size_px, read_styles(), cache_folder() / "npm", track)
+
+
+def build_emoji(folder: Path, size_px: int, styles: Sequence[Style], cache: Path, track: Track) -> bool:
+    """Build the set from `styles`, whose packages are in `cache` or are fetched into it."""
+    card = DatasetCard(name="emoji", builder_version=BUILDER_VERSION, size_px=size_px)
+    if claim(folder, card):
+        return False
+    tarballs = fetch_packages([style.package for style in styles], cache)
+    sets = {s.style: read_icon_set(s, tarball) for s, tarball in zip(styles, tarballs, strict=True)}
+    wanted = drawings(list(sets.values()))
+    chunks: list[Sequence[Drawing]] = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
+    for chunk in track(chunks):
+        for drawing in chunk:
+            _draw(folder / image_path(drawing), sets[drawing.style], drawing.icon, size_px)
+    write_text(folder / "manifest.csv", manifest_text(wanted))
+    complete(folder, card)
+    return True
+
+
+def image_path(drawing: Drawing) -> str:
+    """Return the image's path below the set's folder."""
+    return f"images/{drawing.style}/{drawing.code}.png"
+
+
+def manifest_text(wanted: Sequence[Drawing]) -> str:
+    """Return manifest.csv: one row per drawing; the flags are protocol A on the core of the test split."""
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(COLUMNS)
+    for drawing in wanted:
+        split, core = split_of(drawing.code), is_core(drawing.code)
+        judged = core and split == "test"
+        table.writerow(
+            (
+                f"{drawing.style}/{drawing.code}",
+                image_path(drawing),
+                drawing.code,
+                drawing.family,
+                drawing.style,
+                split,
+                int(judged and drawing.family != GALLERY_FAMILY),
+                int(judged and drawing.style == GALLERY_STYLE),
+                int(core),
+            )
+        )
+    return stream.getvalue()
+
+
+def _draw(path: Path, icons: IconSet, icon: str, size_px: int) -> None:
+    """Rasterise one drawing to RGBA PNG unless a run before has done so.
+
+    One process: resvg holds the GIL, and the whole set takes less than a minute.
+    """
+    import resvg_py
+
+    if not (path.is_file() and path.stat().st_size):
+        svg = icons.svg(icon, size_px)
+        write_bytes(path, resvg_py.svg_to_bytes(svg_string=svg, width=size_px, height=size_px, skip_system_fonts=True))
