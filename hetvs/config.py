@@ -40,14 +40,42 @@ def did_you_mean(word: str, known: list[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
 
 
+def read_config(kind: type[C], path: Path) -> C:
+    """Return the settings of a stage from a TOML file, the rest at their defaults.
+
+    ConfigError names the file, and the line or the key that is wrong.
+    """
+    values = read_toml(path)
+    for f in fields(kind):  # type: ignore[arg-type]
+        if f.name in values:
+            values[f.name] = _as_type_of(f.default, values[f.name], f"{path}: {f.name}")
+    try:
+        return override(kind(), values)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from None
+
+
 def read_toml(path: Path) -> dict[str, Any]:
-    """Read settings from a TOML file; ConfigError says which file and line is wrong."""
+    """Read a TOML file; ConfigError says which file and line is wrong."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ConfigError(f"{path}: cannot read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
+
+
+def _as_type_of(default: Any, value: Any, where: str) -> Any:
+    """Return a TOML value as the type of a default: an integer may stand for a float, a list for a tuple."""
+    expected = type(default)
+    if expected is float and type(value) is int:
+        return float(value)
+    if expected is tuple and type(value) is list and {type(v) for v in value} <= {type(default[0])}:
+        return tuple(value)
+    if type(value) is not expected:
+        said = f"list of {type(default[0]).__name__}" if expected is tuple else expected.__name__
+        raise ConfigError(f"{where} must be {said}, got {value!r}")
+    return value
 
 
 def require(holds: bool, message: str) -> None:

@@ -156,7 +156,7 @@ def test_a_whole_number_is_a_float_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "run.toml").write_text("tolerance = 0\n")
     words = ["export", "runs/none", "-o", str(tmp_path / "out"), "--config", str(tmp_path / "run.toml")]
     result = CliRunner().invoke(main, words)
-    assert result.stderr == "Error: tolerance must be in (0, 0.1), got 0.0\n"
+    assert result.stderr == f"Error: {tmp_path / 'run.toml'}: tolerance must be in (0, 0.1), got 0.0\n"
 
 
 @pytest.mark.parametrize(
