@@ -8,10 +8,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image, ImageDraw, ImageFont
 
 from hetvs.artifacts import EmbeddingSet, SpaceCard
 from hetvs.manifest import Manifest
+
+# No deadline: a busy machine is no fault of the code. The same examples everywhere, so that a red run can be repeated.
+settings.register_profile("house", deadline=None, max_examples=25, derandomize=True)
+settings.load_profile("house")
 
 
 def draw_letter(letter: str, seed: int, size_px: int = 40) -> Image.Image:
