@@ -251,7 +251,9 @@ def test_pinning_binds_every_thread_and_peak_memory_is_not_inherited() -> None:
     ballast = np.ones(30_000_000)  # 240 MB in the parent
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     affinities, peak = out.rsplit(" ", 1)
-    assert json.loads(affinities) == [[core], [core]]
+    threads = json.loads(affinities)
+    assert len(threads) >= 2  # a BLAS may have started more
+    assert threads == [[core]] * len(threads)
     assert int(peak) < ballast.nbytes < (peak_rss_bytes() or 0)
 
 
