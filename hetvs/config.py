@@ -18,6 +18,11 @@ from hetvs.errors import ConfigError
 
 C = TypeVar("C")
 AMP_CHOICES = ("auto", "off", "bf16")
+PROTOTYPE_CHOICES = ("teacher", "means", "denoised")
+TERMS = (  # each is a setting of StudentConfig, its weight, and a function of hetvs.losses
+    "anchor", "context", "influence", "anchor_squared", "csd", "rank_difference", "cross_similarity",
+    "contrastive", "ract", "relational",
+)  # fmt: skip
 
 
 def setting(default: Any, help: str, *, short: str | None = None, choices: tuple[str, ...] = ()) -> Any:
@@ -176,17 +181,42 @@ class StudentConfig(TrainConfig):
     anchor: float = setting(1.0, "weight of 1 - cos to the teacher's vector of the same crop")
     context: float = setting(0.5, "weight of the divergence over a queue of teacher vectors")
     influence: float = setting(0.2, "weight of the teacher's frozen prototypes, on images with a known label")
+    anchor_squared: float = setting(0.0, "weight of (1 - cos)^2 to the teacher's vector")
+    csd: float = setting(0.0, "weight of the divergence over the teacher's nearest keys alone")
+    rank_difference: float = setting(0.0, "weight of order violations among the teacher's nearest keys")
+    cross_similarity: float = setting(0.0, "weight of the similarities to the teacher's vectors of the batch")
+    contrastive: float = setting(0.0, "weight of the pull to keys of the same label and the push from others")
+    ract: float = setting(0.0, "weight of the softmax against old and new vectors of other labels (mixed galleries)")
     relational: float = setting(0.0, "weight of the geometry inside a batch; not anchored, so never alone")
-    temperature: float = setting(0.07, "temperature of the context term")
-    queue: int = setting(2048, "keys in the queue of the context term")
+    focal: float = setting(0.0, "beta: anchor and context count 1 + beta where the teacher retrieves right")
+    prototypes: str = setting(
+        "teacher",
+        "rows of influence: the teacher's own where it has them, means of its vectors, or means without outliers",
+        choices=PROTOTYPE_CHOICES,
+    )
+    temperature: float = setting(0.07, "temperature of context and csd")
+    ract_temperature: float = setting(0.05, "temperature of ract")
+    margin: float = setting(0.7, "distance up to which contrastive pushes other labels away")
+    queue: int = setting(2048, "teacher vectors in the queue of context, csd, rank_difference, contrastive and ract")
+    csd_neighbours: int = setting(96, "nearest keys that csd looks at")
+    rank_neighbours: int = setting(9, "nearest keys that rank_difference orders")
+    hardest: int = setting(10, "hardest negatives of contrastive and ract")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("anchor", "context", "influence", "relational"):
+        for name in (*TERMS, "focal"):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
-        require(self.views >= 1, f"views must be >= 1, got {self.views}")
-        require(self.temperature > 0, f"temperature must be > 0, got {self.temperature}")
-        require(self.queue >= 1, f"queue must be >= 1, got {self.queue}")
+        for name in ("temperature", "ract_temperature"):
+            require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
+        for name in ("views", "queue", "csd_neighbours", "hardest"):
+            require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
+        require(self.rank_neighbours >= 2, f"rank_neighbours must be >= 2, got {self.rank_neighbours}")
+        require(0 < self.margin <= 2, f"margin must be in (0, 2], got {self.margin}")
+        require_choice("prototypes", self.prototypes, PROTOTYPE_CHOICES)
+
+    def active_terms(self) -> dict[str, float]:
+        """Return the weights above 0, by term."""
+        return {name: getattr(self, name) for name in TERMS if getattr(self, name) > 0}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import nn
 
-from hetvs.config import StudentConfig, TeacherConfig
+from hetvs.config import TERMS, StudentConfig, TeacherConfig
 from hetvs.encoders import open_encoder
 from hetvs.errors import ArtifactError, ConfigError
 from hetvs.files import digest_file
@@ -28,7 +28,7 @@ from hetvs.training.average import Average, recalibrate_batch_norm
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import learning_rate_factor
 from hetvs.training.run import CONFIG_NAME
-from hetvs.training.student import StudentStage, train_student
+from hetvs.training.student import StudentStage, prototypes_of, train_student
 from hetvs.training.teacher import train_teacher
 from hetvs.training.teacher_views import teacher_views
 
@@ -217,18 +217,16 @@ def test_the_anchor_pulls_the_student_to_the_teacher(manifest: Manifest, cloud: 
     assert anchors[-1] < 0.5 * anchors[0]
 
 
-def test_each_weight_changes_its_own_term(manifest: Manifest, cloud: Path, tmp_path: Path) -> None:
-    """A batch of the first step, with each weight doubled in turn (P3)."""
-    first: dict[str, dict[str, float]] = {}
-    base = replace(STUDENT, epochs=1, batch_size=24, queue=8, relational=0.1)
-    for name in ("base", "anchor", "influence", "relational"):
-        config = base if name == "base" else replace(base, **{name: 2 * getattr(base, name)})
-        train_student(manifest, cloud, tmp_path / name, config)
-        first[name] = metrics(tmp_path / name)[0]
-    for name in ("anchor", "influence", "relational"):
-        for term in ("anchor", "influence", "relational"):
-            factor = 2 if term == name else 1
-            assert first[name][term] == pytest.approx(factor * first["base"][term], rel=1e-4, abs=2e-6)
+@pytest.mark.parametrize("kind", ["means", "denoised"])
+def test_prototypes_may_be_class_means_where_the_teacher_has_its_own(
+    manifest: Manifest, cloud: Path, tmp_path: Path, kind: str
+) -> None:
+    teacher, store = open_encoder(cloud, threads=1), ImageStore(manifest, manifest.rows("train"), 24)
+    views = teacher_views(tmp_path / "v", teacher, store, Augment(), views=2, seed=0, student_px=16)
+    own, means = (prototypes_of(cloud, views, choice) for choice in ("teacher", kind))
+    assert own.labels == means.labels
+    assert not torch.allclose(own.rows_CD, means.rows_CD, atol=1e-3)
+    torch.testing.assert_close(means.rows_CD.norm(dim=1), torch.ones(6))
 
 
 def test_a_teacher_without_prototypes_lends_class_means(manifest: Manifest, cloud: Path, tmp_path: Path) -> None:
@@ -290,7 +288,8 @@ def student_command(data: Path, cloud: Path, output: Path, *more: str) -> list[s
 def test_an_interrupted_student_resumes_to_the_same_weights(
     manifest: Manifest, cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = replace(STUDENT, epochs=10, checkpoint_every=0.0)
+    everything = dict.fromkeys(TERMS, 0.1)
+    config = replace(STUDENT, epochs=10, queue=20, checkpoint_every=0.0, focal=1.0, **everything)
     train_student(manifest, cloud, tmp_path / "whole", config)
     terms, calls = StudentStage.terms, []
 

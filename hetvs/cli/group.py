@@ -14,6 +14,7 @@ from hetvs.errors import ArtifactError, GateError, HetvsError
 COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "data": "hetvs.cli.data:data",
     "models": "hetvs.cli.models:models",
+    "losses": "hetvs.cli.losses:losses",
     "train-teacher": "hetvs.cli.train:train_teacher",
     "train-student": "hetvs.cli.train:train_student",
     "embed": "hetvs.cli.embed:embed",

@@ -51,6 +51,8 @@ def train_student(
 
     manifest = read_manifest(data)
     claim_output(output, overwrite=overwrite, resume=resume)
+    weights = ", ".join(f"{name} {weight:g}" for name, weight in config.active_terms().items())
+    click.echo(f"terms: {weights}" + (f"; focal beta {config.focal:g}" if config.focal else ""), err=True)
     card = student.train_student(manifest, teacher, output, config, resume=resume)
     _say(card.to_json(), output)
     click.echo(f"next: hetvs export {output} -o bundles/{output.name}")

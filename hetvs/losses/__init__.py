@@ -1,30 +1,96 @@
-"""One training term per function, with its paper; `LOSSES` says of each whether it is anchored."""
+"""One training term per function, with its paper; `LOSSES` is what the trainer and the reader know of each."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
+from torch import Tensor
+
+from hetvs.config import StudentConfig
 from hetvs.errors import ConfigError
+from hetvs.losses.anchor import anchor
+from hetvs.losses.anchor_squared import anchor_squared
+from hetvs.losses.batch import Batch
+from hetvs.losses.context import context
+from hetvs.losses.contrastive import contrastive
+from hetvs.losses.cross_similarity import cross_similarity
+from hetvs.losses.csd import csd
+from hetvs.losses.influence import influence
+from hetvs.losses.ract import ract
+from hetvs.losses.rank_difference import rank_difference
+from hetvs.losses.relational import relational
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Term:
-    """What the trainer and the reader must know of a training term.
+    """A training term: its function on what a step shows and its settings, and what must be known of it.
 
     `anchored`: the term has its minimum in the reference space itself, not in a rotation of it.
+    `needs_queue`: it starts when the queue of teacher vectors is full. `teacher`: what it needs of
+    the teacher while the student trains, vectors of the views (live or cached) or prototypes alone.
     """
 
-    anchored: bool
-    needs_labels: bool
+    loss: Callable[[Batch, StudentConfig], Tensor]
+    anchored: bool = True
+    needs_labels: bool = False
+    needs_queue: bool = False
+    teacher: Literal["vectors", "prototypes"] = "vectors"
     paper: str
 
 
-LOSSES: dict[str, Term] = {
-    "anchor": Term(anchored=True, needs_labels=False, paper="arXiv 1412.6550"),
-    "context": Term(anchored=True, needs_labels=False, paper="CSD, CVPR 2022"),
-    "influence": Term(anchored=True, needs_labels=True, paper="arXiv 2003.11942"),
-    "relational": Term(anchored=False, needs_labels=False, paper="RAML, WACV 2023"),
+LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
+    "anchor": Term(
+        loss=lambda b, s: anchor(*b.pair, b.weights_B),
+        paper="FitNets, arXiv 1412.6550, on the sphere",
+    ),
+    "context": Term(
+        loss=lambda b, s: context(*b.pair, *b.keys, b.weights_B, temperature=s.temperature),
+        needs_queue=True,
+        paper="CSD, CVPR 2022, over a queue",
+    ),
+    "influence": Term(
+        loss=lambda b, s: influence(b.query_BD, b.prototypes_CD, b.labels_B, scale=b.scale),
+        needs_labels=True,
+        teacher="prototypes",
+        paper="BCT, arXiv 2003.11942, second term",
+    ),
+    "anchor_squared": Term(
+        loss=lambda b, s: anchor_squared(*b.pair),
+        paper="RAML, WACV 2023, absolute term",
+    ),
+    "csd": Term(
+        loss=lambda b, s: csd(*b.pair, *b.keys, neighbours=s.csd_neighbours, temperature=s.temperature),
+        needs_queue=True,
+        paper="CSD, CVPR 2022",
+    ),
+    "rank_difference": Term(
+        loss=lambda b, s: rank_difference(*b.pair, *b.keys, neighbours=s.rank_neighbours),
+        needs_queue=True,
+        paper="D3still, CVPR 2024, batch-free",
+    ),
+    "cross_similarity": Term(
+        loss=lambda b, s: cross_similarity(*b.pair),
+        paper="RAML, WACV 2023, l1",
+    ),
+    "contrastive": Term(
+        loss=lambda b, s: contrastive(*b.pair, *b.classes, b.same_image, margin=s.margin, hardest=s.hardest),
+        needs_labels=True,
+        needs_queue=True,
+        paper="AML, arXiv 2006.16331, with a bank",
+    ),
+    "ract": Term(
+        loss=lambda b, s: ract(*b.pair, *b.classes, temperature=s.ract_temperature, hardest=s.hardest),
+        needs_labels=True,
+        needs_queue=True,
+        paper="RACT (hot-refresh), ICLR 2022",
+    ),
+    "relational": Term(
+        loss=lambda b, s: relational(*b.pair),
+        anchored=False,
+        paper="RAML, WACV 2023, l2",
+    ),
 }
 
 
@@ -35,7 +101,8 @@ def require_anchored(weights: Mapping[str, float]) -> None:
     """
     if not any(weight > 0 and LOSSES[name].anchored for name, weight in weights.items()):
         active = ", ".join(name for name, weight in weights.items() if weight > 0) or "no term at all"
+        anchored = ", ".join(name for name, term in LOSSES.items() if term.anchored)
         raise ConfigError(
             f"nothing ties the student to the teacher's space: {active} is not anchored; "
-            f"give {' or '.join(name for name, term in LOSSES.items() if term.anchored)} a weight above 0"
+            f"give one of {anchored} a weight above 0"
         )

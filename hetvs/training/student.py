@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hetvs.artifacts import ModelCard, is_bundle
 from hetvs.config import StudentConfig
-from hetvs.encoders import Encoder, open_encoder
+from hetvs.encoders import Encoder, batches, embed, open_encoder
 from hetvs.errors import ManifestError
-from hetvs.losses import require_anchored
-from hetvs.losses.anchor import anchor
-from hetvs.losses.context import Queue, context
-from hetvs.losses.influence import influence
-from hetvs.losses.relational import relational
+from hetvs.losses import LOSSES, require_anchored
+from hetvs.losses.batch import Batch
+from hetvs.losses.focal import focal_weights, right_under_cloud
+from hetvs.losses.prototypes import class_means, denoised_means
+from hetvs.losses.queue import Queue
 from hetvs.manifest import Manifest
 from hetvs.models.backbones import build_backbone, options_of
 from hetvs.models.embedder import Embedder
@@ -31,11 +31,12 @@ from hetvs.training.run import Outcome, close_run, open_run, settle_batch_norm, 
 from hetvs.training.teacher_views import TeacherViews, teacher_views
 from hetvs.training.validation import Validation
 
-PROTOTYPE_SCALE = 16.0  # of class means, when the teacher hands out no prototypes
+EMBED_BATCH = 128
+PROTOTYPE_SCALE = 16.0  # of class means, which come without the scale of a trained head
 
 
 class StudentStage(Stage):
-    """Anchor, context and influence on cached views of the teacher."""
+    """The active terms of `hetvs.losses` on cached views of the teacher."""
 
     title = "student"
     model: Embedder
@@ -47,35 +48,50 @@ class StudentStage(Stage):
         self.images = len(views.store)
         self.prototypes_CD = prototypes.rows_CD.to(config.device)
         self.scale = prototypes.scale
-        row_of = {label: row for row, label in enumerate(prototypes.labels)}
-        labels = views.store.manifest.labels[views.store.rows].tolist()
-        self.labels = torch.tensor([row_of.get(label, -1) for label in labels])
+        self.labels = class_numbers(views.store.manifest.labels[views.store.rows], prototypes.labels)
+        self.right = torch.from_numpy(self._right_under_cloud()) if config.focal else None
         self.queue = Queue(min(config.queue, self.images), views.vectors_KnD.shape[-1])
         self.validation = Validation(views.store.manifest, config.rows)
         self._gallery_nD: np.ndarray | None = None
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """Return the active terms of the batch; each image shows another view in each epoch."""
-        config, device = self.config, self.config.device
+        config = self.config
         views_B = (images_B + epoch) % config.views  # neighbours in a batch show different views
         pixels, teacher_BD = self.views.batch(images_B, views_B)
-        with autocast(device, config.amp):
-            query_BD = self.model(pixels.to(device))
-        teacher_BD, labels_B = teacher_BD.to(device), self.labels[images_B].to(device)
-        terms = {"anchor": config.anchor * anchor(query_BD, teacher_BD)}
-        if config.context and self.queue.full:
-            terms["context"] = config.context * self._context(query_BD, teacher_BD, torch.from_numpy(images_B))
-        if config.influence:
-            terms["influence"] = config.influence * influence(query_BD, self.prototypes_CD, labels_B, scale=self.scale)
-        if config.relational:
-            terms["relational"] = config.relational * relational(query_BD, teacher_BD)
-        self.queue.push(teacher_BD.cpu(), torch.from_numpy(images_B))
-        return terms
+        with autocast(config.device, config.amp):
+            query_BD = self.model(pixels.to(config.device))
+        images = torch.from_numpy(images_B)
+        batch = self._batch(query_BD, teacher_BD, images)
+        terms = {
+            name: weight * LOSSES[name].loss(batch, config)
+            for name, weight in config.active_terms().items()
+            if self.queue.full or not LOSSES[name].needs_queue
+        }
+        self.queue.push(teacher_BD, images, self.labels[images])
+        return terms or {"filling_queue": 0 * query_BD.sum()}
 
-    def _context(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor) -> Tensor:
-        same = (self.queue.images_S[None] == images_B[:, None]).to(query_BD.device)
-        keys = self.queue.keys_SD.to(query_BD.device)
-        return context(query_BD, teacher_BD, keys, same, temperature=self.config.temperature)
+    def _batch(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor) -> Batch:
+        device, queue = self.config.device, self.queue
+        right_B = None if self.right is None else self.right[images_B].to(device)
+        return Batch(
+            query_BD=query_BD,
+            teacher_BD=teacher_BD.to(device),
+            labels_B=self.labels[images_B].to(device),
+            images_B=images_B.to(device),
+            keys_SD=queue.keys_SD.to(device),
+            key_images_S=queue.images_S.to(device),
+            key_labels_S=queue.labels_S.to(device),
+            prototypes_CD=self.prototypes_CD,
+            scale=self.scale,
+            weights_B=None if right_B is None else focal_weights(right_B, self.config.focal),
+        )
+
+    def _right_under_cloud(self) -> np.ndarray:
+        """Embed the whole training images by the teacher: a view may be harder than its image."""
+        manifest, rows = self.views.store.manifest, self.views.store.rows
+        vectors_nD = embed(self.teacher, manifest, batches(rows, EMBED_BATCH)).vectors_ND
+        return right_under_cloud(vectors_nD, manifest.ids[rows], manifest.labels[rows])
 
     def state(self) -> dict[str, Tensor]:
         """Return the queue."""
@@ -103,10 +119,10 @@ def train_student(
 ) -> ModelCard:
     """Train a student of the run or bundle at `teacher_path` on the train split; write the run to `output`.
 
-    The student's card carries the teacher's space. Labels are used by the influence term only.
+    The student's card carries the teacher's space. Labels are used by the terms that say so in
+    `hetvs.losses`, and by the focal weight. Raises ConfigError when no active term is anchored.
     """
-    terms = {name: getattr(config, name) for name in ("anchor", "context", "influence", "relational")}
-    require_anchored(terms)
+    require_anchored(config.active_terms())
     prepare(config)
     rows = manifest.rows("train", config.rows)
     if not len(rows):
@@ -120,7 +136,7 @@ def train_student(
     views = teacher_views(
         output / "views", teacher, store, Augment(), views=config.views, seed=config.seed, student_px=config.img_size
     )
-    prototypes = (None if is_bundle(teacher_path) else load_prototypes(teacher_path)) or class_means(views)
+    prototypes = prototypes_of(teacher_path, views, config.prototypes)
     stage = StudentStage(views, model, prototypes, config, teacher)
     trained = train(stage, config, output, resume=resume)
     assert isinstance(trained, Embedder)
@@ -131,17 +147,37 @@ def train_student(
         preprocess=backbone.preprocess,
         space=teacher.card.space,
         validation=stage.validate(trained),
-        facts={"data": str(manifest.source), "images": len(store), "teacher": teacher.card.name, "terms": terms},
+        facts={
+            "data": str(manifest.source),
+            "images": len(store),
+            "teacher": teacher.card.name,
+            "terms": config.active_terms(),
+            "focal": config.focal,
+        },
     )
     return close_run(output, "student", config, outcome, None)
 
 
-def class_means(views: TeacherViews) -> Prototypes:
-    """Prototypes of a teacher that has none: norm of the mean of its unit vectors of each class.
+def prototypes_of(teacher_path: Path, views: TeacherViews, kind: str) -> Prototypes:
+    """Return the rows of the influence term: the teacher's own ("teacher"), or those of its vectors of all views.
 
-    All K views count (BCT's route for classes without a classifier row, arXiv 2003.11942 section 3.2).
+    "means" and "denoised" are of its vectors, and so is "teacher" where it hands out no prototypes.
     """
-    classes, labels = np.unique(views.store.manifest.labels[views.store.rows], return_inverse=True)
-    sums_CD = torch.zeros(len(classes), views.vectors_KnD.shape[-1])
-    sums_CD.index_add_(0, torch.from_numpy(labels), views.vectors_KnD.sum(0))
-    return Prototypes(F.normalize(sums_CD, dim=-1), tuple(classes.tolist()), PROTOTYPE_SCALE)
+    own = load_prototypes(teacher_path) if kind == "teacher" and not is_bundle(teacher_path) else None
+    if own is not None:
+        return own
+    classes, labels_n = np.unique(views.store.manifest.labels[views.store.rows], return_inverse=True)
+    labels_Kn = torch.from_numpy(labels_n).repeat(len(views.vectors_KnD))
+    mean = denoised_means if kind == "denoised" else class_means
+    return Prototypes(mean(views.vectors_KnD.flatten(0, 1), labels_Kn), tuple(classes.tolist()), PROTOTYPE_SCALE)
+
+
+def class_numbers(labels: np.ndarray, prototype_labels: Sequence[str]) -> Tensor:
+    """Return the class number of each label (n,): its prototype row, or a number after the last row.
+
+    >>> class_numbers(np.array(["b", "x", "a", "x"]), ("a", "b"))
+    tensor([1, 2, 0, 2])
+    """
+    rest = sorted(set(labels.tolist()) - set(prototype_labels))
+    number_of = {label: number for number, label in enumerate([*prototype_labels, *rest])}
+    return torch.tensor([number_of[label] for label in labels.tolist()])
