@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +14,7 @@ from hetvs.config import did_you_mean
 from hetvs.errors import ManifestError
 from hetvs.files import digest_file
 from hetvs.manifest_table import SPLITS, Row, Table, read_table
-from hetvs.preprocess import Box, open_rgba
+from hetvs.preprocess import Box, box_edges, open_rgba
 
 BOX_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
 KNOWN_COLUMNS = ("id", "path", "label", "domain", "split", "is_query", "is_gallery", *BOX_COLUMNS)
@@ -21,7 +22,9 @@ REQUIRED_COLUMNS = ("path", "label", "split")
 BOOLEANS = {"1": True, "true": True, "0": False, "false": False, "": False}
 NO_BOX: Box = (math.nan, math.nan, math.nan, math.nan)
 
-Track = Callable[[Iterable["Decoded"], int], Iterable["Decoded"]]
+CHUNK = 256  # images between two ticks of a progress bar
+
+Track = Callable[[list[list[Path]]], Iterable[list[Path]]]
 
 
 @dataclass(frozen=True)
@@ -47,17 +50,17 @@ class Decoded:
     error: str = ""
 
 
-def faults(path: Path, *, threads: int = 4, track: Track = lambda images, total: images) -> list[Fault]:
+def faults(path: Path, *, track: Track = lambda chunks: chunks) -> list[Fault]:
     """Return every fault of the table at `path` and of its images, in the order of the lines.
 
-    Every image is decoded, on `threads` threads; `track` may wrap the stream of images in a progress
+    Every image is decoded, on one thread per core; `track` may wrap the chunks of paths in a progress
     bar. Raises ManifestError only when there is no table to read.
     """
     table = read_table(path)
     found = table_faults(table)
     if _header_faults(table):
         return found
-    return sorted([*found, *_image_faults(table, threads, track)], key=lambda fault: fault.line)
+    return sorted([*found, *_image_faults(table, track)], key=lambda fault: fault.line)
 
 
 def table_faults(table: Table) -> list[Fault]:
@@ -83,7 +86,8 @@ def parse_box(cells: tuple[str, ...]) -> Box:
         raise ValueError(f"box {', '.join(cells)} is not four numbers; fill all four cells or none") from None
     if not all(map(math.isfinite, (x_1, y_1, x_2, y_2))):
         raise ValueError(f"box {', '.join(cells)} is not four finite numbers; fill all four cells or none")
-    if round(x_2) <= round(x_1) or round(y_2) <= round(y_1):
+    left, top, right, bottom = box_edges((x_1, y_1, x_2, y_2))
+    if right <= left or bottom <= top:
         raise ValueError(f"box {', '.join(cells)} is empty or inverted; write x_1 < x_2 and y_1 < y_2, in pixels")
     if x_1 < 0 or y_1 < 0:
         raise ValueError(f"box {', '.join(cells)} starts outside the image; write pixels from 0")
@@ -175,12 +179,13 @@ def _file_faults(table: Table) -> Iterator[Fault]:
             yield Fault(table.source, row.line, f"{path}: image has zero bytes; copy it again or remove the row")
 
 
-def _image_faults(table: Table, threads: int, track: Track) -> Iterator[Fault]:
+def _image_faults(table: Table, track: Track) -> Iterator[Fault]:
     """Yield the rows whose image does not decode, lies outside its box, or is in train and test alike."""
     paths = [table.path(cell) for cell in table.column("path")]
     unique = [path for path in dict.fromkeys(paths) if path.is_file() and path.stat().st_size]
-    with ThreadPoolExecutor(threads) as pool:
-        images = {image.path: image for image in track(pool.map(_decode, unique), len(unique))}
+    chunks = [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        images = {image.path: image for chunk in track(chunks) for image in pool.map(_decode, chunk)}
     boxes = zip(*(table.column(name) for name in BOX_COLUMNS), strict=True)
     trained = _first_lines(table, paths, images)
     for row, path, split, box in zip(table.rows, paths, table.column("split"), boxes, strict=True):

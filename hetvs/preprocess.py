@@ -1,13 +1,15 @@
 """Image file -> uint8 RGB at the model's size: the only resizer in the repo.
 
 The resize contract, version `pad-bilinear-antialias-1`: apply the EXIF orientation, cut the box if
-there is one, compose alpha on white, scale the longer side to `size_px` (bilinear with antialias,
-half-pixel centres: Pillow's BILINEAR, whose support grows with the scale), round the shorter side
-half up to at least 1 px, and centre the result on a white square (the odd pixel goes right / below).
+there is one (in pixels of the upright image, edges rounded half up), compose alpha on white, scale
+the longer side to `size_px` (bilinear with antialias, half-pixel centres: Pillow's BILINEAR, whose
+support grows with the scale), round the shorter side half up to at least 1 px, and centre the result
+on a white square (the odd pixel goes right / below). 16-bit grey is divided by 257 and rounded.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -40,40 +42,59 @@ class Preprocess:
 
     def read(self, path: Path, box: Box | None = None) -> np.ndarray:
         """Return the image at `path` as (size_px, size_px, 3) uint8 RGB, on white."""
-        return flatten(fit_square(open_rgba(path, box), self.size_px))
+        return np.array(fit_square(on_white(open_rgba(path, box)), self.size_px))
 
 
 def open_rgba(path: Path, box: Box | None = None) -> Image.Image:
     """Decode `path` upright as RGBA, cut to `box` (x_1, y_1, x_2, y_2 in pixels).
 
-    Raises ManifestError when the file is missing, empty, or not an image.
+    Raises ManifestError when the file is missing, empty, not an image, larger than Pillow's limit, or
+    holds floating-point pixels (which have no agreed range).
     """
     try:
         with Image.open(path) as opened:
             image = ImageOps.exif_transpose(opened)
-            if image.mode.startswith("I;16") or image.mode in ("I", "F"):  # 16-bit grey: keep the high byte
-                image = Image.fromarray((np.asarray(image, dtype=np.float64) / 257).round().astype(np.uint8))
+            if image.mode == "F":
+                raise ValueError("floating-point pixels; save it with 8 bits a channel")
+            if image.mode.startswith("I"):
+                image = _grey_8(image)
             rgba = image.convert("RGBA")
     except FileNotFoundError:
         raise ManifestError(f"{path}: image not found") from None
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as error:
+    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ManifestError(f"{path}: not a readable image: {error}") from error
-    return rgba.crop(tuple(round(edge) for edge in box)) if box is not None else rgba  # type: ignore[arg-type]
+    return rgba if box is None else rgba.crop(box_edges(box))
+
+
+def box_edges(box: Box) -> tuple[int, int, int, int]:
+    """Return the edges of a box as whole pixels, rounded half up.
+
+    >>> box_edges((0.4, 0.5, 10.5, 11.0))
+    (0, 1, 11, 11)
+    """
+    left, top, right, bottom = (math.floor(edge + 0.5) for edge in box)
+    return left, top, right, bottom
 
 
 def fit_square(image: Image.Image, size_px: int) -> Image.Image:
-    """Scale the longer side of an RGBA `image` to `size_px` and centre it on transparent ground."""
+    """Scale the longer side of an RGB or RGBA `image` to `size_px` and centre it on white (RGBA: clear) ground."""
     if image.size == (size_px, size_px):
         return image
-    scale = size_px / max(image.size)
-    width, height = (max(1, int(side * scale + 0.5)) for side in image.size)
-    scaled = image.resize((width, height), Image.Resampling.BILINEAR, reducing_gap=None)
-    square = Image.new("RGBA", (size_px, size_px), (255, 255, 255, 0))
+    longer = max(image.size)
+    width, height = (max(1, (2 * side * size_px + longer) // (2 * longer)) for side in image.size)  # half up, exactly
+    scaled = image.resize((width, height), Image.Resampling.BILINEAR)
+    square = Image.new(image.mode, (size_px, size_px), (255, 255, 255, 0)[: len(image.mode)])
     square.paste(scaled, ((size_px - width) // 2, (size_px - height) // 2))
     return square
 
 
-def flatten(image: Image.Image) -> np.ndarray:
-    """Compose an RGBA image on white and return (H, W, 3) uint8."""
+def on_white(image: Image.Image) -> Image.Image:
+    """Compose an RGBA image on white and return it as RGB."""
     ground = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return np.array(Image.alpha_composite(ground, image).convert("RGB"))
+    return Image.alpha_composite(ground, image).convert("RGB")
+
+
+def _grey_8(image: Image.Image) -> Image.Image:
+    """Bring 16-bit grey to 8 bits: 65,535 is white. Pillow itself would clip at 255."""
+    grey = np.asarray(image, dtype=np.float64) / 257
+    return Image.fromarray(grey.round().clip(0, 255).astype(np.uint8))

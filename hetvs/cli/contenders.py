@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from hetvs.artifacts import CARD_NAME, EdgeBundle, EmbeddingSet, ModelCard, SpaceCard, is_bundle
+from hetvs.cli.progress import track
 from hetvs.encoders import batches, embed, open_encoder
 from hetvs.errors import ArtifactError
 from hetvs.manifest import Manifest
@@ -68,32 +68,3 @@ def names_of(folders: list[Path]) -> list[str]:
     """
     short = [folder.resolve().name for folder in folders]
     return [name if short.count(name) == 1 else str(folder) for name, folder in zip(short, folders, strict=True)]
-
-
-def track(batches: list[np.ndarray], description: str) -> Iterator[np.ndarray]:
-    """Yield the batches under a progress bar on stderr that counts images, with rate and time left."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TaskProgressColumn,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TaskProgressColumn(show_speed=True, text_format="{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as progress:
-        task = progress.add_task(description, total=sum(len(batch) for batch in batches), rate="")
-        for batch in batches:
-            yield batch
-            progress.advance(task, len(batch))
-            speed = progress.tasks[task].speed
-            progress.update(task, rate=f"{speed:,.0f} images/s" if speed else "")

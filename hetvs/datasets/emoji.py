@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
@@ -20,7 +21,8 @@ from hetvs.files import write_bytes, write_text
 BUILDER_VERSION = 1
 GALLERY_STYLE, GALLERY_FAMILY = "noto", "google"  # protocol A: google's catalogue, asked by the other vendors
 COLUMNS = ("id", "path", "label", "domain", "style", "split", "is_query", "is_gallery", "core")
-CHUNK = 64
+CHUNK = 64  # drawings between two ticks of a progress bar
+WRITERS = 8  # resvg holds the GIL; what overlaps is waiting for the disk (fsync)
 
 Track = Callable[[list[Sequence[Drawing]]], Iterable[Sequence[Drawing]]]
 
@@ -43,9 +45,13 @@ def build_emoji(folder: Path, size_px: int, styles: Sequence[Style], cache: Path
     sets = {s.style: read_icon_set(s, tarball) for s, tarball in zip(styles, tarballs, strict=True)}
     wanted = drawings(list(sets.values()))
     chunks: list[Sequence[Drawing]] = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
-    for chunk in track(chunks):
-        for drawing in chunk:
-            _draw(folder / image_path(drawing), sets[drawing.style], drawing.icon, size_px)
+
+    def draw(drawing: Drawing) -> None:
+        _draw(folder / image_path(drawing), sets[drawing.style], drawing.icon, size_px)
+
+    with ThreadPoolExecutor(WRITERS) as pool:
+        for chunk in track(chunks):
+            list(pool.map(draw, chunk))
     write_text(folder / "manifest.csv", manifest_text(wanted))
     complete(folder, card)
     return True
@@ -81,10 +87,7 @@ def manifest_text(wanted: Sequence[Drawing]) -> str:
 
 
 def _draw(path: Path, icons: IconSet, icon: str, size_px: int) -> None:
-    """Rasterise one drawing to RGBA PNG unless a run before has done so.
-
-    One process: resvg holds the GIL, and the whole set takes less than a minute.
-    """
+    """Rasterise one drawing to RGBA PNG unless a run before has done so."""
     import resvg_py
 
     if not (path.is_file() and path.stat().st_size):

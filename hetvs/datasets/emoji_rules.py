@@ -18,7 +18,7 @@ MIN_FAMILIES = 4
 JOINER, KEYCAP = 0x200D, 0x20E3
 SKIN_TONES = frozenset(range(0x1F3FB, 0x1F400))
 FLAG_LETTERS = frozenset({*range(0x1F1E6, 0x1F200), *range(0xE0020, 0xE0080)})  # regional indicators and tags
-PRIVATE_USE = frozenset({*range(0xE000, 0xF900), *range(0xF0000, 0x110000)})
+PRIVATE_USE = (range(0xE000, 0xF900), range(0xF0000, 0x110000))
 GENDER_SIGNS = frozenset({0x2640, 0x2642})
 MAN, WOMAN, ADULT = 0x1F468, 0x1F469, 0x1F9D1
 PEOPLE = frozenset({MAN, WOMAN, ADULT, 0x1F466, 0x1F467, 0x1F474, 0x1F475, 0x1F476, 0x1F9D2, 0x1F9D3})
@@ -72,8 +72,9 @@ def is_dropped(code: str) -> bool:
     [True, True, True, True, False]
     """
     points = _points(code)
-    special = any(point in SKIN_TONES | FLAG_LETTERS | PRIVATE_USE for point in points)
-    return special or (len(points) == 1 and points[0] < 0x2000)
+    private = any(point in block for block in PRIVATE_USE for point in points)
+    plain_text = len(points) == 1 and points[0] < 0x2000
+    return private or plain_text or not (SKIN_TONES | FLAG_LETTERS).isdisjoint(points)
 
 
 def is_core(code: str) -> bool:

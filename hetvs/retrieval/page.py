@@ -10,7 +10,7 @@ from pathlib import Path
 from hetvs.errors import ManifestError
 from hetvs.files import new_folder, write_json, write_text
 from hetvs.manifest import Manifest
-from hetvs.preprocess import flatten, open_rgba
+from hetvs.preprocess import on_white, open_rgba
 from hetvs.retrieval import words
 from hetvs.retrieval.examples import SHOWN_ANSWERS
 from hetvs.retrieval.report import Example, Report
@@ -109,5 +109,5 @@ def thumbnail(manifest: Manifest, row: int) -> str:
         return ""
     image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.BILINEAR)
     stream = io.BytesIO()
-    Image.fromarray(flatten(image)).save(stream, format="PNG", optimize=True)
+    on_white(image).save(stream, format="PNG", optimize=True)
     return base64.b64encode(stream.getvalue()).decode("ascii")
