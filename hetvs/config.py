@@ -213,6 +213,8 @@ class StudentConfig(TrainConfig):
         require(self.rank_neighbours >= 2, f"rank_neighbours must be >= 2, got {self.rank_neighbours}")
         require(0 < self.margin <= 2, f"margin must be in (0, 2], got {self.margin}")
         require_choice("prototypes", self.prototypes, PROTOTYPE_CHOICES)
+        pairs = self.relational > 0 or self.cross_similarity > 0
+        require(not pairs or self.batch_size >= 2, "relational and cross_similarity need a batch_size >= 2, got 1")
 
     def active_terms(self) -> dict[str, float]:
         """Return the weights above 0, by term."""

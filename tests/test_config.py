@@ -74,6 +74,11 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
         (StudentConfig, {"margin": 0.0}, "margin must be in (0, 2], got 0.0"),
         (StudentConfig, {"rank_neighbours": 1}, "rank_neighbours must be >= 2, got 1"),
         (StudentConfig, {"hardest": 0}, "hardest must be >= 1, got 0"),
+        (
+            StudentConfig,
+            {"relational": 0.1, "batch_size": 1},
+            "relational and cross_similarity need a batch_size >= 2, got 1",
+        ),
         (StudentConfig, {"prototypes": "mean"}, "prototypes 'mean' is unknown; did you mean 'means'?"),
         (StudentConfig, {"temperature": 0.0}, "temperature must be > 0, got 0.0"),
         (StudentConfig, {"device": "tpu"}, "device 'tpu' is unknown; did you mean 'cpu'?"),

@@ -89,8 +89,13 @@ class StudentStage(Stage):
 
     def _right_under_cloud(self) -> np.ndarray:
         """Embed the whole training images by the teacher: a view may be harder than its image."""
+        from rich.console import Console
+        from rich.progress import track
+
         manifest, rows = self.views.store.manifest, self.views.store.rows
-        vectors_nD = embed(self.teacher, manifest, batches(rows, EMBED_BATCH)).vectors_ND
+        chunks = batches(rows, EMBED_BATCH)
+        shown = track(chunks, "teacher's first answers", console=Console(stderr=True), transient=True)
+        vectors_nD = embed(self.teacher, manifest, shown).vectors_ND
         return right_under_cloud(vectors_nD, manifest.ids[rows], manifest.labels[rows])
 
     def state(self) -> dict[str, Tensor]:
