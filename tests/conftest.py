@@ -95,6 +95,24 @@ def bundle_folder(run_folder: Path, letters: Path, tmp_path_factory: pytest.Temp
 
 
 @pytest.fixture
+def write_table() -> Callable[..., Path]:
+    """Write FOLDER/manifest.csv; every image that its path column names is drawn, each one differently."""
+
+    def write(folder: Path, header: list[str], *rows: Sequence[object]) -> Path:
+        path = folder / "manifest.csv"
+        with path.open("w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([header, *rows])
+        names = {str(row[header.index("path")]) for row in rows} if "path" in header else set()
+        for seed, name in enumerate(sorted(names - {""})):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            pixels = np.random.default_rng(seed).integers(0, 256, (8, 8, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / name)
+        return path
+
+    return write
+
+
+@pytest.fixture
 def make_manifest() -> Callable[..., Manifest]:
     """Build a manifest without files: one row per label, ids 0000, 0001, ... unless given."""
 
