@@ -47,12 +47,12 @@ def mean(values: list[float]) -> float:
 NOTHING_HIDDEN = torch.zeros(1, 3, dtype=torch.bool)
 KEYS_20_60_100 = at(20, 60, 100)
 
-# A random batch: 6 rows, 12 keys, 4 classes of which -1 is unknown, some keys of the same image.
+# A random batch: 6 rows, 12 keys, 4 classes of which -1 is unknown; the nearest key of three rows is of their image.
 QUERY, TEACHER, KEYS = unit(6, 5, 1), unit(6, 5, 2), unit(12, 5, 3)
 LABELS = torch.tensor([0, 1, 2, 0, -1, 1])
 KEY_LABELS = torch.tensor([0, 1, 2, 2, 0, 1, -1, 0, 1, 2, 0, -1])
 SAME_IMAGE = torch.zeros(6, 12, dtype=torch.bool)
-SAME_IMAGE[0, 4] = SAME_IMAGE[1, 1] = SAME_IMAGE[2, 9] = True
+SAME_IMAGE[torch.arange(3), (TEACHER @ KEYS.T).argmax(dim=1)[:3]] = True
 
 # Every term of this file as a function of (q, g) with its keys; SAME_IMAGE where it takes one.
 Loss = Callable[[Tensor, Tensor, Tensor], Tensor]
@@ -287,8 +287,8 @@ def test_labels_are_needed_where_they_are_said_to_be() -> None:
 
 
 def test_contrastive_is_finite_where_a_student_sits_on_a_negative() -> None:
-    query = at(40).requires_grad_()
-    loss = contrastive(query, at(0), torch.tensor([0]), at(40), torch.tensor([1]), NOTHING_HIDDEN[:, :1])
+    query = at(0).requires_grad_()  # at 0 degrees the cosine is exactly 1
+    loss = contrastive(query, at(40), torch.tensor([0]), at(0), torch.tensor([1]), NOTHING_HIDDEN[:, :1])
     loss.backward()
     assert query.grad is not None
     assert query.grad.isfinite().all()

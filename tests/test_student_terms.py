@@ -74,6 +74,12 @@ def test_the_teacher_is_asked_which_whole_images_it_retrieves(letters: Path, run
     assert stage.right.tolist() == (labels[first] == labels).tolist()
 
 
+def test_the_queue_knows_the_class_of_each_key(letters: Path, run_folder: Path, tmp_path: Path) -> None:
+    queue = stage_of(letters, run_folder, tmp_path, SMALL).queue
+    assert [("E", "F", "G", "H")[label] for label in queue.labels_S] == list("EFGHEFGH")
+    assert queue.images_S.tolist() == FIRST.tolist()
+
+
 def test_before_the_queue_is_full_its_terms_wait(letters: Path, run_folder: Path, tmp_path: Path) -> None:
     alone = replace(SMALL, anchor=0.0, influence=0.0)
     card = train_student(read_manifest(letters), run_folder, tmp_path, alone)
