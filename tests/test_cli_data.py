@@ -11,7 +11,7 @@ from click.testing import CliRunner, Result
 
 from hetvs.cli import main
 from hetvs.datasets import emoji, registry
-from hetvs.datasets.folder import DatasetCard, claim, complete
+from hetvs.datasets.folder import DatasetCard, complete, is_complete
 
 
 def run(*arguments: object) -> Result:
@@ -24,8 +24,9 @@ def tiny_set(monkeypatch: pytest.MonkeyPatch, write_table: Callable[..., Path]) 
 
     def fetch(folder: Path, size_px: int, track: Callable[..., Iterable[object]]) -> bool:
         card = DatasetCard(name="emoji", builder_version=emoji.BUILDER_VERSION, size_px=size_px)
-        if claim(folder, card):
+        if is_complete(folder, card):
             return False
+        folder.mkdir()
         list(track([[1, 2]]))
         write_table(folder, ["path", "label", "split"], ["a.png", "a", "train"], ["b.png", "b", "test"])
         complete(folder, card)

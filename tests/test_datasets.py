@@ -251,6 +251,7 @@ def test_a_wrong_checksum_says_file_expected_and_got(fakes: tuple[list[Style], P
     )
     with pytest.raises(DatasetError, match=message):
         emoji.build_emoji(tmp_path / "set", 16, styles, cache, untracked)
+    assert not (tmp_path / "set").exists()  # nothing begun: any size can be asked for next
 
 
 def test_a_tarball_of_something_else_is_a_dataset_error(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
-from hetvs.datasets.folder import DatasetCard, claim, complete
+from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
 from hetvs.datasets.icons import IconSet, Style, read_icon_set, read_styles
 from hetvs.datasets.npm import cache_folder, fetch_packages
 from hetvs.files import write_bytes, write_text
@@ -31,7 +31,7 @@ def fetch_emoji(folder: Path, size_px: int, track: Track) -> bool:
     """Build the set in `folder` with RGBA images of `size_px` pixels; False when it was there already.
 
     Packages come from the cache or through npm. A killed build goes on where it was. `track` may wrap
-    the chunks of drawings in a progress bar. Raises DatasetError (`fetch_packages`, `claim`).
+    the chunks of drawings in a progress bar. Raises DatasetError (`fetch_packages`, `is_complete`).
     """
     return build_emoji(folder, size_px, read_styles(), cache_folder() / "npm", track)
 
@@ -39,10 +39,11 @@ def fetch_emoji(folder: Path, size_px: int, track: Track) -> bool:
 def build_emoji(folder: Path, size_px: int, styles: Sequence[Style], cache: Path, track: Track) -> bool:
     """Build the set from `styles`, whose packages are in `cache` or are fetched into it."""
     card = DatasetCard(name="emoji", builder_version=BUILDER_VERSION, size_px=size_px)
-    if claim(folder, card):
+    if is_complete(folder, card):
         return False
     tarballs = fetch_packages([style.package for style in styles], cache)
     sets = {s.style: read_icon_set(s, tarball) for s, tarball in zip(styles, tarballs, strict=True)}
+    begin(folder, card)
     wanted = drawings(list(sets.values()))
     chunks: list[Sequence[Drawing]] = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
 

@@ -21,16 +21,15 @@ class DatasetCard:
     digest: str = ""
 
 
-def claim(folder: Path, wanted: DatasetCard) -> bool:
-    """Prepare `folder` for `wanted`; say whether it is there already, whole and unchanged.
+def is_complete(folder: Path, wanted: DatasetCard) -> bool:
+    """Say whether `wanted` is in `folder`, whole and unchanged; False when it is new or a killed run left it.
 
-    A folder that a killed run left is taken up again. Raises DatasetError when it holds something
-    else, the same set at another size, or files that changed since they were built.
+    Raises DatasetError when the folder holds something else, the same set at another size, or files
+    that changed since they were built.
     """
     if not (folder / CARD_FILE).is_file():
         if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
             raise DatasetError(f"{folder}: not empty and not a data set of ours; choose another -o")
-        write_json(folder / CARD_FILE, asdict(wanted))
         return False
     found = _read_card(folder)
     if found.name != wanted.name or found.builder_version != wanted.builder_version:
@@ -46,6 +45,11 @@ def claim(folder: Path, wanted: DatasetCard) -> bool:
     if found.digest and found.digest != _digest(folder):
         raise DatasetError(f"{folder}: files changed since they were built; delete the folder and fetch again")
     return bool(found.digest)
+
+
+def begin(folder: Path, card: DatasetCard) -> None:
+    """Write the card without a digest: the first step of a build, so that a killed one is known for what it is."""
+    write_json(folder / CARD_FILE, asdict(card))
 
 
 def complete(folder: Path, card: DatasetCard) -> None:
