@@ -22,7 +22,7 @@ PACKAGES = ("hetvs", "export", "edge_bench")
 # A module imports from its own floor or from a lower one. The plain half (NumPy, no torch) is below `encoders`.
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.errors",),
-    ("hetvs.files",),
+    ("hetvs.files", "hetvs.progress"),
     ("hetvs.config", "hetvs.arrays"),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check"),
     ("hetvs.artifacts",),
@@ -31,7 +31,7 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.losses", "hetvs.models"),
     ("hetvs.encoders",),
-    ("hetvs.training",),
+    ("hetvs.training", "hetvs.contenders"),
     ("hetvs.cli",),
 )
 FLOORS = PLAIN_FLOORS + TORCH_FLOORS

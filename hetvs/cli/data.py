@@ -57,9 +57,9 @@ def fetch(name: str, output: Path, config: FetchConfig) -> None:
 
     A killed fetch goes on where it was; a finished one is verified and left alone.
     """
-    from hetvs.cli.progress import track
     from hetvs.datasets.registry import DATASETS
     from hetvs.manifest import read_manifest, summary
+    from hetvs.progress import track
 
     if name not in DATASETS:
         raise ConfigError(f"data set {name!r} is unknown{did_you_mean(name, list(DATASETS))}")
@@ -77,8 +77,8 @@ def check(path: Path, as_json: bool) -> None:
     import json
     from dataclasses import asdict
 
-    from hetvs.cli.progress import track
     from hetvs.manifest_check import faults
+    from hetvs.progress import track
 
     found = faults(path, track=lambda chunks: track(chunks, "decode"))
     counted = _count(path)

@@ -19,9 +19,9 @@ from hetvs.config import EmbedConfig
 def embed(data: Path, model: Path, output: Path, overwrite: bool, config: EmbedConfig) -> None:
     """Embed the images of DATA once, as vectors that know their ids and their space."""
     from hetvs import encoders
-    from hetvs.cli.progress import track
     from hetvs.files import refuse_non_empty
     from hetvs.manifest import read_manifest
+    from hetvs.progress import track
 
     if not overwrite:
         refuse_non_empty(output)

@@ -14,7 +14,7 @@ from hetvs.cli.options import json_option, output_option, overwrite_option, sett
 from hetvs.config import EvaluateConfig
 
 if TYPE_CHECKING:
-    from hetvs.cli.contenders import Entrant
+    from hetvs.contenders import Entrant
     from hetvs.retrieval.report import Report
 
 model_path = click.Path(path_type=Path)
@@ -47,7 +47,7 @@ def evaluate(
     config: EvaluateConfig,
 ) -> None:
     """Judge query models against a gallery model on DATA, and write the report."""
-    from hetvs.cli.contenders import enter, names_of
+    from hetvs.contenders import enter, names_of
     from hetvs.files import refuse_non_empty
     from hetvs.retrieval.matrix import require_contest
 

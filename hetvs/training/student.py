@@ -23,6 +23,7 @@ from hetvs.manifest import Manifest
 from hetvs.models.backbones import build_backbone, options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes
+from hetvs.progress import track
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import Stage, prepare, train
@@ -89,12 +90,8 @@ class StudentStage(Stage):
 
     def _right_under_cloud(self) -> np.ndarray:
         """Embed the whole training images by the teacher: a view may be harder than its image."""
-        from rich.console import Console
-        from rich.progress import track
-
         manifest, rows = self.views.store.manifest, self.views.store.rows
-        chunks = batches(rows, EMBED_BATCH)
-        shown = track(chunks, "teacher's first answers", console=Console(stderr=True), transient=True)
+        shown = track(batches(rows, EMBED_BATCH), "teacher's first answers")
         vectors_nD = embed(self.teacher, manifest, shown).vectors_ND
         return right_under_cloud(vectors_nD, manifest.ids[rows], manifest.labels[rows])
 

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from hetvs.arrays import load_array, save_array
-from hetvs.encoders import Encoder
+from hetvs.encoders import Encoder, batches
 from hetvs.errors import ArtifactError
 from hetvs.files import read_json, write_json
+from hetvs.progress import track
 from hetvs.training.augment import Augment, downscale, draws
 from hetvs.training.images import ImageStore
 
@@ -100,12 +101,9 @@ def _make_view(
     teacher: Encoder, store: ImageStore, augment: Augment, seed: int, view: int, student_px: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return one view of all images: the student's pixels (n, 3, S, S) and the teacher's vectors (n, D)."""
-    from rich.progress import track
-
     pixels: list[np.ndarray] = []
     vectors: list[np.ndarray] = []
-    for start in track(range(0, len(store), BATCH), description=f"teacher's view {view + 1}", transient=True):
-        images = np.arange(start, min(start + BATCH, len(store)))
+    for images in track(batches(np.arange(len(store)), BATCH), f"teacher's view {view + 1}"):
         random = draws(seed, images, np.full(len(images), view))
         crops = augment.render(store.rgba(images), random, teacher.card.preprocess.size_px)
         vectors.append(teacher.encode(crops.permute(0, 2, 3, 1).numpy()))

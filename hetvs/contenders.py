@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from hetvs.artifacts import CARD_NAME, EdgeBundle, EmbeddingSet, ModelCard, SpaceCard, is_bundle
-from hetvs.cli.progress import track
 from hetvs.encoders import batches, embed, open_encoder
 from hetvs.errors import ArtifactError
 from hetvs.manifest import Manifest
+from hetvs.progress import track
 from hetvs.retrieval.matrix import Contender
 
 VECTORS_CARD = "space.json"
