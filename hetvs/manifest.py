@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from hetvs.config import did_you_mean
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.manifest_check import BOOLEANS, BOX_COLUMNS, KNOWN_COLUMNS, parse_box, table_faults
 from hetvs.manifest_table import SPLITS, Table, read_table
 from hetvs.preprocess import Box
+from hetvs.settings import did_you_mean
 
 
 @dataclass(frozen=True)

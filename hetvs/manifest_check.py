@@ -10,11 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from hetvs.config import did_you_mean
 from hetvs.errors import ManifestError
 from hetvs.files import digest_file
 from hetvs.manifest_table import SPLITS, Row, Table, read_table
 from hetvs.preprocess import Box, box_edges, open_rgba
+from hetvs.settings import did_you_mean
 
 BOX_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
 KNOWN_COLUMNS = ("id", "path", "label", "domain", "split", "is_query", "is_gallery", *BOX_COLUMNS)

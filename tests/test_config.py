@@ -20,11 +20,9 @@ from hetvs.config import (
     FetchConfig,
     StudentConfig,
     TeacherConfig,
-    did_you_mean,
-    override,
-    read_toml,
 )
 from hetvs.errors import ConfigError
+from hetvs.settings import did_you_mean, override, read_toml
 
 STAGES = [FetchConfig, TeacherConfig, StudentConfig, EmbedConfig, EvaluateConfig, ExportConfig, BenchConfig]
 

@@ -23,7 +23,8 @@ PACKAGES = ("hetvs", "export", "edge_bench")
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.errors",),
     ("hetvs.files", "hetvs.progress"),
-    ("hetvs.config", "hetvs.arrays"),
+    ("hetvs.settings", "hetvs.arrays"),
+    ("hetvs.config",),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check"),
     ("hetvs.artifacts",),
     ("hetvs.retrieval", "hetvs.datasets"),
@@ -135,7 +136,15 @@ def test_the_reader_resolves_relative_imports() -> None:
     assert inside == ["hetvs.losses", "hetvs.losses.a", "hetvs.cli", "hetvs.cli.b"]
 
 
-LIGHT = ("click", "hetvs.config", "hetvs.errors", "hetvs.cli.options", "hetvs.cli.group", "hetvs.__version__")
+LIGHT = (
+    "click",
+    "hetvs.config",
+    "hetvs.settings",
+    "hetvs.errors",
+    "hetvs.cli.options",
+    "hetvs.cli.group",
+    "hetvs.__version__",
+)
 COMMAND_MODULES = sorted({target.partition(":")[0] for target in COMMANDS.values()})
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from hetvs.cli.options import json_option, output_option, settings
-from hetvs.config import FetchConfig, did_you_mean
+from hetvs.config import FetchConfig
 from hetvs.errors import ConfigError, ManifestError
+from hetvs.settings import did_you_mean
 
 if TYPE_CHECKING:
     from hetvs.manifest import Summary

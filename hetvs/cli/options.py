@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from hetvs.config import override, read_config
+from hetvs.settings import override, read_config
 
 Command = Callable[..., Any]
 

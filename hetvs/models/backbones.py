@@ -15,11 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hetvs.config import did_you_mean
 from hetvs.errors import ConfigError
 from hetvs.models.edgenet import edgenet
 from hetvs.models.resnet import resnet18
 from hetvs.preprocess import Preprocess
+from hetvs.settings import did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)

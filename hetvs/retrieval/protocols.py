@@ -7,9 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from hetvs.config import require, require_choice
 from hetvs.errors import ConfigError
 from hetvs.manifest import Manifest
+from hetvs.settings import require, require_choice
 
 ClassSet = Literal["open", "closed", "unknown"]
 CATALOGUE_STYLE = "noto"

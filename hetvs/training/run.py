@@ -13,13 +13,14 @@ import torch
 from torch import nn
 
 from hetvs.artifacts import ModelCard, SpaceCard
-from hetvs.config import TrainConfig, read_toml
+from hetvs.config import TrainConfig
 from hetvs.errors import ConfigError
 from hetvs.files import write_text
 from hetvs.models.cost import macs_of, parameters_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, save_run, weights_digest
 from hetvs.preprocess import Preprocess
+from hetvs.settings import read_toml
 from hetvs.training.average import recalibrate_batch_norm
 from hetvs.training.images import ImageStore
 

@@ -19,6 +19,7 @@ from hetvs.models.embedder import Embedder
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import Prototypes, weights_digest
 from hetvs.training.augment import Augment, draws
+from hetvs.training.companion import Companion
 from hetvs.training.frozen import cached_features
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import Stage, prepare, train
@@ -54,15 +55,21 @@ class TeacherStage(Stage):
         self.model, self.images = model, len(store)
         self.augment = Augment(erase=config.erase)
         self.validation = Validation(store.manifest, config.rows)
+        self.companion = None
+        if config.companion:
+            self.companion = Companion.load(Path(config.companion), config.dim, config.device)
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """Return the cross-entropy of the batch under the margin."""
+        """Return the cross-entropy of the batch under the margin, and the weighted distance to a companion."""
         config = self.config
         random = draws(config.seed, images_B, np.full(len(images_B), epoch))
         pixels = self.augment.render(self.store.rgba(images_B), random, config.img_size)
         with autocast(config.device, config.amp):
             vectors = self.model.embedder(pixels.to(config.device))
-        return {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(config.device))}
+        terms = {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(config.device))}
+        if self.companion is not None:
+            terms["companion"] = config.companion_weight * self.companion.distance(vectors, pixels)
+        return terms
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return homogeneous recall@1 and map on the val split."""
@@ -116,6 +123,8 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     store = ImageStore(manifest, rows, config.source_size)
     stage_of = FrozenStage if config.freeze_backbone else TeacherStage
     stage = stage_of(store, torch.from_numpy(labels), model, config)
+    if stage.companion is not None:
+        stage.companion.lend_prototypes(head, classes.tolist())
     average = train(stage, config, output, resume=resume)
     assert isinstance(average, Classifier)
     trained = average.embedder
