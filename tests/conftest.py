@@ -12,7 +12,8 @@ from hypothesis import settings
 from PIL import Image, ImageDraw, ImageFont
 
 from hetvs.artifacts import EmbeddingSet, SpaceCard
-from hetvs.manifest import Manifest
+from hetvs.config import StudentConfig, TeacherConfig
+from hetvs.manifest import Manifest, read_manifest
 
 # No deadline: a busy machine is no fault of the code. The same examples everywhere, so that a red run can be repeated.
 settings.register_profile("house", deadline=None, max_examples=25, derandomize=True)
@@ -27,6 +28,81 @@ def draw_letter(letter: str, seed: int, size_px: int = 40) -> Image.Image:
     x, y = (int(v) for v in random.integers(2, size_px // 3, 2))
     ImageDraw.Draw(image).text((x, y), letter, fill=ink, font=ImageFont.load_default(size=int(random.integers(18, 28))))
     return image
+
+
+def draw_shapes(folder: Path, classes: int = 12, domains: int = 4) -> Path:
+    """Write `classes` drawings, each in `domains` hues, and their manifest: 2/3 train, the rest val and test."""
+    (folder / "images").mkdir(parents=True)
+    lines = ["path,label,domain,split"]
+    for label in range(classes):
+        split = ("train", "train", "val", "test")[label % 4]
+        for domain in range(domains):
+            rng = np.random.default_rng(label)
+            image = Image.new("RGBA", (24, 24), (0, 0, 0, 0))
+            pen = ImageDraw.Draw(image)
+            for _ in range(4):
+                x, y, w = (int(v) for v in rng.integers((0, 0, 4), (16, 16, 10)))
+                ink = tuple(int(v) for v in (rng.integers(0, 180, 3) + domain * 20))
+                pen.ellipse([x + domain, y, x + w + domain, y + w], fill=(*ink, 255))
+            image.save(folder / "images" / f"{label}_{domain}.png")
+            lines.append(f"images/{label}_{domain}.png,shape{label},pen{domain},{split}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shapes_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve shapes in four hues: 6 train classes, 3 val, 3 test."""
+    return draw_shapes(tmp_path_factory.mktemp("shapes") / "data")
+
+
+@pytest.fixture(scope="session")
+def shapes(shapes_folder: Path) -> Manifest:
+    """The manifest of the shapes."""
+    return read_manifest(shapes_folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_teacher() -> TeacherConfig:
+    """A teacher that trains in half a second."""
+    return TeacherConfig(
+        backbone="hetvs/edgenet",
+        depth=1,
+        img_size=24,
+        source_size=24,
+        epochs=2,
+        batch_size=16,
+        dim=16,
+        amp="off",
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def tiny_student() -> StudentConfig:
+    """A student that trains in half a second."""
+    return StudentConfig(
+        width=0.5,
+        depth=1,
+        img_size=16,
+        source_size=24,
+        epochs=4,
+        batch_size=16,
+        views=2,
+        queue=32,
+        amp="off",
+        threads=1,
+    )
+
+
+@pytest.fixture(scope="session")
+def shapes_cloud(shapes: Manifest, tiny_teacher: TeacherConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the tiny teacher on the shapes."""
+    from hetvs.training.teacher import train_teacher
+
+    output = tmp_path_factory.mktemp("runs") / "cloud"
+    train_teacher(shapes, output, tiny_teacher)
+    return output
 
 
 @pytest.fixture(scope="session")

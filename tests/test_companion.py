@@ -1,4 +1,4 @@
-"""A companion keeps a teacher's space within reach, and stays as it is."""
+"""A companion keeps a teacher's space within reach, lends it its prototypes, and stays as it is."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hetvs.encoders import open_encoder
+from hetvs.config import TeacherConfig
+from hetvs.encoders import batches, embed, open_encoder
 from hetvs.errors import ConfigError
 from hetvs.files import digest_file
 from hetvs.manifest import Manifest
@@ -16,4 +17,37 @@ from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import load_prototypes
 from hetvs.training.companion import Companion
 from hetvs.training.teacher import train_teacher
-from tests.test_training import TEACHER
+
+
+def vectors(run: Path, manifest: Manifest) -> np.ndarray:
+    return embed(open_encoder(run, threads=1), manifest, batches(manifest.rows("test"), 16)).vectors_ND
+
+
+def test_a_teacher_with_a_companion_stays_close_to_it(
+    shapes: Manifest, shapes_cloud: Path, tiny_teacher: TeacherConfig, tmp_path: Path
+) -> None:
+    before = digest_file(shapes_cloud / "model.safetensors")
+    config = replace(tiny_teacher, seed=1, epochs=20)
+    train_teacher(shapes, tmp_path / "alone", config)
+    train_teacher(shapes, tmp_path / "close", replace(config, companion=str(shapes_cloud), companion_weight=20.0))
+    companion = vectors(shapes_cloud, shapes)
+    alone, close = ((vectors(tmp_path / name, shapes) * companion).sum(1).mean() for name in ("alone", "close"))
+    assert close > 0.8 > alone + 0.2
+    assert digest_file(shapes_cloud / "model.safetensors") == before
+
+
+def test_prototypes_start_where_the_companion_has_the_class(shapes_cloud: Path) -> None:
+    stored = load_prototypes(shapes_cloud)
+    assert stored is not None
+    head = PrototypeHead(2, 16, scale=1.0, margin=0.0)
+    unknown = head.weight[1].clone()
+    Companion.load(shapes_cloud, 16, "cpu").lend_prototypes(head, [stored.labels[3], "never seen"])
+    assert np.array_equal(head.weight[0].detach().numpy(), stored.rows_CD[3].numpy())
+    assert np.array_equal(head.weight[1].detach().numpy(), unknown.detach().numpy())
+
+
+def test_a_companion_of_another_dimension_is_refused(
+    shapes: Manifest, shapes_cloud: Path, tiny_teacher: TeacherConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="has 16 dimensions, the teacher 8"):
+        train_teacher(shapes, tmp_path / "run", replace(tiny_teacher, dim=8, companion=str(shapes_cloud)))

@@ -1,0 +1,80 @@
+"""Random views are pure functions of their key; cached ones replay the very crop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from hetvs.encoders import open_encoder
+from hetvs.errors import ArtifactError
+from hetvs.manifest import Manifest
+from hetvs.training.augment import Augment, downscale, draws
+from hetvs.training.images import ImageStore
+from hetvs.training.teacher_views import teacher_views
+
+
+def test_a_view_depends_on_seed_image_and_view_alone() -> None:
+    alone = draws(3, np.array([7]), np.array([2]))
+    among = draws(3, np.array([1, 7, 9]), np.array([0, 2, 2]))
+    assert torch.equal(alone[0], among[1])
+    others = [draws(s, np.array([i]), np.array([v])) for s, i, v in ((4, 7, 2), (3, 8, 2), (3, 7, 3))]
+    assert all(not torch.equal(alone, other) for other in others)
+
+
+def test_the_identity_view_is_the_image_on_white() -> None:
+    still = Augment(zoom=(1, 1), rotation=0, shift=0, aspect=0, shear=0, jitter=0, grey=0, mono=0, invert=0,
+                    white_ground=1)  # fmt: skip
+    rgba = torch.randint(0, 256, (2, 4, 8, 8), dtype=torch.uint8)
+    alpha = rgba[:, 3:].float() / 255
+    expected = rgba[:, :3].float() * alpha + 255 * (1 - alpha)
+    view = still.render(rgba, draws(0, np.arange(2), np.zeros(2)), 8)
+    assert (view.float() - expected).abs().max() <= 1
+
+
+def test_views_stay_in_range_and_differ() -> None:
+    rgba = torch.randint(0, 256, (64, 4, 16, 16), dtype=torch.uint8)
+    first, second = (Augment(erase=1.0).render(rgba, draws(0, np.arange(64), np.full(64, v)), 12) for v in (0, 1))
+    assert first.shape == (64, 3, 12, 12)
+    assert first.dtype == torch.uint8
+    assert (first.float() - second.float()).abs().mean() > 5
+
+
+def test_downscaling_keeps_a_flat_image_and_the_size_it_has() -> None:
+    flat = torch.full((1, 3, 12, 12), 77, dtype=torch.uint8)
+    assert torch.equal(downscale(flat, 6), torch.full((1, 3, 6, 6), 77, dtype=torch.uint8))
+    assert downscale(flat, 12) is flat
+
+
+def test_the_store_reads_what_evaluation_reads(shapes: Manifest) -> None:
+    rows = shapes.rows("train")
+    store = ImageStore(shapes, rows, 24)
+    rgba = store.rgba([3, 3, 0]).float()
+    on_white = rgba[:, :3] * rgba[:, 3:] / 255 + (255 - rgba[:, 3:])
+    assert (on_white - store.plain([3, 3, 0], 24).float()).abs().max() <= 1
+
+
+def test_cached_views_replay_the_very_crop(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, store = open_encoder(shapes_cloud, threads=1), ImageStore(shapes, shapes.rows("train"), 24)
+    images, views = np.array([5, 0, 11]), np.array([1, 0, 1])
+    kept = teacher_views(tmp_path / "a", teacher, store, Augment(), views=2, seed=1, student_px=16)
+    monkeypatch.setattr("hetvs.training.teacher_views.PIXEL_BUDGET_BYTES", 0)
+    drawn = teacher_views(tmp_path / "b", teacher, store, Augment(), views=2, seed=1, student_px=16)
+    assert drawn.pixels is None
+    assert torch.equal(kept.batch(images, views)[0], drawn.batch(images, views)[0])
+    crops = Augment().render(store.rgba(images), draws(1, images, views), 24)
+    assert np.allclose(teacher.encode(crops.permute(0, 2, 3, 1).numpy()), kept.batch(images, views)[1], atol=1e-5)
+
+
+def test_stale_views_are_refused(shapes: Manifest, shapes_cloud: Path, tmp_path: Path) -> None:
+    teacher, store = open_encoder(shapes_cloud, threads=1), ImageStore(shapes, shapes.rows("train"), 24)
+    teacher_views(tmp_path / "v", teacher, store, Augment(), views=1, seed=0, student_px=16)
+    with pytest.raises(ArtifactError, match=r"stale \(other augmentation"):
+        teacher_views(tmp_path / "v", teacher, store, Augment(zoom=(1, 1)), views=1, seed=0, student_px=16)
+    fewer = ImageStore(shapes, shapes.rows("train")[1:], 24)
+    with pytest.raises(ArtifactError, match=r"stale \(other images"):
+        teacher_views(tmp_path / "v", teacher, fewer, Augment(), views=1, seed=0, student_px=16)
