@@ -1,17 +1,15 @@
-"""The averaged weights that are kept, and batch-norm statistics that fit them."""
+"""The averaged weights that are kept."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable
 
 import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
+from torch import nn
 
 
 class Average:
-    """Exponential moving average of a model's weights and float buffers.
+    """Exponential moving average of a model's weights and float buffers (batch-norm statistics among them).
 
     The decay grows as (1 + t) / (10 + t) up to `decay`, so that a short run does not keep its random
     start; decay 0 is the last model itself.
@@ -29,26 +27,3 @@ class Average:
         ours, theirs = (list(m.state_dict().values()) for m in (self.model, model))
         floats = [index for index, tensor in enumerate(ours) if tensor.is_floating_point()]
         torch._foreach_lerp_([ours[i] for i in floats], [theirs[i] for i in floats], 1 - decay)
-
-
-@torch.no_grad()
-def recalibrate_batch_norm(model: nn.Module, batches: Iterable[Tensor], keep: Collection[nn.Module] = ()) -> None:
-    """Set every batch norm's statistics, but for `keep`, to the plain mean over `batches`, inputs of `model`.
-
-    Statistics gathered while the weights moved do not fit averaged weights. Resets the counters
-    too: a cumulative average that keeps its count would be diluted by the old one.
-    """
-    norms = [module for module in model.modules() if isinstance(module, _BatchNorm) and module not in keep]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    model.eval()  # dropout stays off
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    for batch in batches:
-        model(batch)
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-    model.eval()

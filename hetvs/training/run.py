@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
 import tomli_w
 import torch
 from torch import nn
@@ -21,12 +20,8 @@ from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, save_run, weights_digest
 from hetvs.preprocess import Preprocess
 from hetvs.settings import read_toml
-from hetvs.training.average import recalibrate_batch_norm
-from hetvs.training.images import ImageStore
 
 CONFIG_NAME = "config.toml"
-RECALIBRATION_IMAGES = 2048
-RECALIBRATION_BATCH = 128
 MAY_CHANGE = ("amp", "threads", "validate_every", "checkpoint_every")  # between a run and its resumption
 R = TypeVar("R", bound=TrainConfig)
 M = TypeVar("M", bound=nn.Module)
@@ -55,15 +50,6 @@ def open_run(folder: Path, config: R, choose_amp: Callable[[], str]) -> R:
 def to_device(model: M, device: str) -> M:
     """Move a model, channels last: the layout in which CPU convolutions are fastest."""
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
-
-
-def settle_batch_norm(embedder: Embedder, store: ImageStore, size_px: int, keep: Collection[nn.Module] = ()) -> None:
-    """Recalibrate batch norm, but for `keep`, on training images as evaluation sees them: whole, on white."""
-    count = min(len(store), RECALIBRATION_IMAGES)
-    chosen = np.linspace(0, len(store) - 1, count).astype(np.int64)
-    device = embedder.mean.device
-    batches = np.array_split(chosen, -(-count // RECALIBRATION_BATCH))
-    recalibrate_batch_norm(embedder, (store.plain(images, size_px).to(device) for images in batches), keep)
 
 
 @dataclass(frozen=True, kw_only=True)

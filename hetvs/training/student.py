@@ -28,7 +28,7 @@ from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
-from hetvs.training.run import Outcome, close_run, open_run, settle_batch_norm, to_device
+from hetvs.training.run import Outcome, close_run, open_run, to_device
 from hetvs.training.teacher_views import TeacherViews, teacher_views
 from hetvs.training.validation import Validation
 
@@ -142,7 +142,6 @@ def train_student(
     stage = StudentStage(views, model, prototypes, config, teacher)
     trained = train(stage, config, output, resume=resume)
     assert isinstance(trained, Embedder)
-    settle_batch_norm(trained, store, config.img_size)
     outcome = Outcome(
         embedder=trained,
         backbone_options=options,

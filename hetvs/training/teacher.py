@@ -24,7 +24,7 @@ from hetvs.training.frozen import cached_features
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
-from hetvs.training.run import Outcome, close_run, open_run, settle_batch_norm, to_device
+from hetvs.training.run import Outcome, close_run, open_run, to_device
 from hetvs.training.validation import Validation
 
 
@@ -128,8 +128,6 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     average = train(stage, config, output, resume=resume)
     assert isinstance(average, Classifier)
     trained = average.embedder
-    if not config.freeze_backbone:
-        settle_batch_norm(trained, store, config.img_size, average.frozen)
     outcome = Outcome(
         embedder=trained,
         backbone_options=options,
