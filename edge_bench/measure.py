@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-CALL_NS = 2_000_000  # a timed call lasts at least this long: reading the CPU clock costs about 1 us
+CALL_NS = 5_000_000  # a timed call lasts at least this long: longer than most of the host's disturbances
 Clock = Callable[[], int]
 
 
@@ -52,10 +52,10 @@ def measure(
 
 
 def runs_per_call(run_ns: int, resolution_ns: int) -> int:
-    """Return how many runs make a call of 2 ms, or of 100 ticks of a coarse CPU clock.
+    """Return how many runs make a call of 5 ms, or of 100 ticks of a coarse CPU clock.
 
     >>> runs_per_call(300_000, 1), runs_per_call(5_000_000, 1), runs_per_call(5_000_000, 15_625_000)
-    (7, 1, 313)
+    (17, 1, 313)
     """
     return max(1, math.ceil(max(CALL_NS, 100 * resolution_ns) / max(1, run_ns)))
 

@@ -216,7 +216,7 @@ class BenchConfig:
     """`hetvs bench`."""
 
     rounds: int = setting(20, "rounds of a block of calls and a block of the reference kernel")
-    calls: int = setting(10, "timed calls in a block")
+    calls: int = setting(20, "timed calls in a block")
     warmup: int = setting(2, "untimed calls before each block")
     threads: int = setting(1, "intra-op threads of the runtime")
 
