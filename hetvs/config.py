@@ -23,10 +23,10 @@ TERMS = (  # each is a setting of StudentConfig, its weight, and a function of h
 class FetchConfig:
     """`hetvs data fetch`."""
 
-    size: int = setting(64, "side of the rasterised images, in pixels")
+    size: int = setting(0, "side of the drawn images, in pixels; 0 is the set's own (see `hetvs data list`)")
 
     def __post_init__(self) -> None:
-        require(16 <= self.size <= 512, f"size must be 16..512 px, got {self.size}")
+        require(self.size == 0 or 16 <= self.size <= 512, f"size must be 16..512 px, got {self.size}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,7 +32,9 @@ def tiny_set(monkeypatch: pytest.MonkeyPatch, write_table: Callable[..., Path]) 
         complete(folder, card)
         return True
 
-    entry = registry.NamedDataset(description="", classes=2, images=2, licences=("MIT",), fetched_mb=1, fetch=fetch)
+    entry = registry.NamedDataset(
+        description="", classes=2, images=2, licences=("MIT",), fetched_mb=1, size_px=64, fetch=fetch
+    )
     monkeypatch.setattr(registry, "DATASETS", {"emoji": entry})
 
 
@@ -40,7 +42,7 @@ def test_list_shows_every_set_with_its_licences() -> None:
     result = run("list")
     assert result.exit_code == 0
     assert "emoji: the same emoji drawn by six vendors" in result.stdout
-    assert "1,618 classes, 14,607 images; fetches 31 MB" in result.stdout
+    assert "1,618 classes, 14,607 images of 64 px; fetches 31 MB" in result.stdout
     assert "Apache-2.0, CC-BY-4.0, CC-BY-SA-4.0, MIT" in result.stdout
     assert result.stdout.splitlines()[-1] == "next: hetvs data fetch emoji -o data"
 

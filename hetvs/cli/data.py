@@ -37,6 +37,7 @@ def list_sets(as_json: bool) -> None:
                 "images": entry.images,
                 "licences": list(entry.licences),
                 "fetched_mb": entry.fetched_mb,
+                "size_px": entry.size_px,
             }
             for name, entry in DATASETS.items()
         }
@@ -44,7 +45,9 @@ def list_sets(as_json: bool) -> None:
         return
     for name, entry in DATASETS.items():
         click.echo(f"{name}: {entry.description}")
-        click.echo(f"  {entry.classes:,} classes, {entry.images:,} images; fetches {entry.fetched_mb} MB")
+        click.echo(
+            f"  {entry.classes:,} classes, {entry.images:,} images of {entry.size_px} px; fetches {entry.fetched_mb} MB"
+        )
         click.echo(f"  licences of the images: {', '.join(entry.licences)}")
     click.echo(f"next: hetvs data fetch {next(iter(DATASETS))} -o data")
 
@@ -64,7 +67,8 @@ def fetch(name: str, output: Path, config: FetchConfig) -> None:
 
     if name not in DATASETS:
         raise ConfigError(f"data set {name!r} is unknown{did_you_mean(name, list(DATASETS))}")
-    built = DATASETS[name].fetch(output, config.size, lambda chunks: track(chunks, f"draw {name}"))
+    entry = DATASETS[name]
+    built = entry.fetch(output, config.size or entry.size_px, lambda chunks: track(chunks, f"draw {name}"))
     click.echo(f"{output}: {'built' if built else 'already there, every file verified'}")
     _show(summary(read_manifest(output)))
     click.echo(f"next: hetvs train-teacher {output} -o runs/cloud")

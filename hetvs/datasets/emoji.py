@@ -6,24 +6,20 @@ Licences and authors: docs/ATTRIBUTION.md.
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from hetvs.datasets.drawing import draw_missing, table_text
 from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
-from hetvs.datasets.icons import IconSet, Style, read_icon_set, read_styles
-from hetvs.datasets.npm import cache_folder, fetch_packages
-from hetvs.files import write_bytes, write_text
+from hetvs.datasets.icons import Style, read_icon_set, read_styles
+from hetvs.datasets.npm import fetch_packages
+from hetvs.datasets.packages import cache_folder
+from hetvs.files import write_text
 
 BUILDER_VERSION = 1
 GALLERY_STYLE, GALLERY_FAMILY = "noto", "google"  # protocol A: google's catalogue, asked by the other vendors
 COLUMNS = ("id", "path", "label", "domain", "style", "split", "is_query", "is_gallery", "core")
-CHUNK = 64  # drawings between two ticks of a progress bar
-WRITERS = 8  # resvg holds the GIL; what overlaps is waiting for the disk (fsync)
-
 Track = Callable[[list[Sequence[Drawing]]], Iterable[Sequence[Drawing]]]
 
 
@@ -45,14 +41,14 @@ def build_emoji(folder: Path, size_px: int, styles: Sequence[Style], cache: Path
     sets = {s.style: read_icon_set(s, tarball) for s, tarball in zip(styles, tarballs, strict=True)}
     begin(folder, card)
     wanted = drawings(list(sets.values()))
-    chunks: list[Sequence[Drawing]] = [wanted[start : start + CHUNK] for start in range(0, len(wanted), CHUNK)]
 
-    def draw(drawing: Drawing) -> None:
-        _draw(folder / image_path(drawing), sets[drawing.style], drawing.icon, size_px)
+    def draw(drawing: Drawing) -> bytes:
+        import resvg_py
 
-    with ThreadPoolExecutor(WRITERS) as pool:
-        for chunk in track(chunks):
-            list(pool.map(draw, chunk))
+        svg = sets[drawing.style].svg(drawing.icon, size_px)
+        return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size_px, height=size_px, skip_system_fonts=True))
+
+    draw_missing(folder, wanted, image_path, draw, track)
     write_text(folder / "manifest.csv", manifest_text(wanted))
     complete(folder, card)
     return True
@@ -65,32 +61,21 @@ def image_path(drawing: Drawing) -> str:
 
 def manifest_text(wanted: Sequence[Drawing]) -> str:
     """Return manifest.csv: one row per drawing; the flags are protocol A on the core of the test split."""
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(COLUMNS)
-    for drawing in wanted:
-        split, core = split_of(drawing.code), is_core(drawing.code)
-        judged = core and split == "test"
-        table.writerow(
-            (
-                f"{drawing.style}/{drawing.code}",
-                image_path(drawing),
-                drawing.code,
-                drawing.family,
-                drawing.style,
-                split,
-                int(judged and drawing.family != GALLERY_FAMILY),
-                int(judged and drawing.style == GALLERY_STYLE),
-                int(core),
-            )
-        )
-    return stream.getvalue()
+    return table_text(COLUMNS, map(_row, wanted))
 
 
-def _draw(path: Path, icons: IconSet, icon: str, size_px: int) -> None:
-    """Rasterise one drawing to RGBA PNG unless a run before has done so."""
-    import resvg_py
-
-    if not (path.is_file() and path.stat().st_size):
-        svg = icons.svg(icon, size_px)
-        write_bytes(path, resvg_py.svg_to_bytes(svg_string=svg, width=size_px, height=size_px, skip_system_fonts=True))
+def _row(drawing: Drawing) -> tuple[object, ...]:
+    """Return one row of the manifest."""
+    split, core = split_of(drawing.code), is_core(drawing.code)
+    judged = core and split == "test"
+    return (
+        f"{drawing.style}/{drawing.code}",
+        image_path(drawing),
+        drawing.code,
+        drawing.family,
+        drawing.style,
+        split,
+        int(judged and drawing.family != GALLERY_FAMILY),
+        int(judged and drawing.style == GALLERY_STYLE),
+        int(core),
+    )

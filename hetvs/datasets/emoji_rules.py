@@ -5,7 +5,6 @@ A class is written as its code points: lower-case hex joined by "-", without the
 
 from __future__ import annotations
 
-import hashlib
 import re
 import unicodedata
 from collections import defaultdict
@@ -13,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from hetvs.datasets.icons import IconSet
+from hetvs.manifest_table import split_of as split_of_class
 
 MIN_FAMILIES = 4
 JOINER, KEYCAP = 0x200D, 0x20E3
@@ -109,9 +109,8 @@ def split_group(code: str) -> str:
 
 
 def split_of(code: str) -> str:
-    """Return train, val or test: sha256 of the group mod 100; below 50 train, below 60 val, else test."""
-    share = int(hashlib.sha256(f"emoji-xv/{split_group(code)}".encode()).hexdigest(), 16) % 100
-    return "train" if share < 50 else "val" if share < 60 else "test"
+    """Return train, val or test, by the hash of the group."""
+    return split_of_class(f"emoji-xv/{split_group(code)}")
 
 
 def _points(code: str) -> list[int]:
