@@ -57,9 +57,9 @@ def test_a_failing_apt_is_one_line_without_its_warnings(fake_tool: Callable[[str
 
 def test_elsewhere_than_on_debian_the_message_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(DatasetError, match=r"apt-get is not installed; .* fetch them on Debian or Ubuntu"):
+    with pytest.raises(DatasetError, match=r"apt-get is not installed; .* fetch them on Debian 12"):
         debian.fetch_packages([debian.Package("x", "1", "")], tmp_path / "cache")
-    with pytest.raises(DatasetError, match=r"dpkg-deb is not installed; .* fetch them on Debian or Ubuntu"):
+    with pytest.raises(DatasetError, match=r"dpkg-deb is not installed; .* fetch them on Debian 12"):
         debian.read_files(tmp_path / "x.deb", ["font.ttf"])
 
 

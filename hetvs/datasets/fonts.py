@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import logging
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -91,6 +92,7 @@ def drawn_characters(data: bytes, characters: Sequence[str]) -> frozenset[str]:
     """
     from fontTools.ttLib import TTFont
 
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns of odd dates in old fonts
     with TTFont(io.BytesIO(data), fontNumber=0, lazy=True) as font:
         glyphs, starts = font.getBestCmap(), font["loca"]  # where each outline starts; an empty one is 0 bytes long
         numbers = {char: font.getGlyphID(glyphs[ord(char)]) for char in characters if ord(char) in glyphs}
