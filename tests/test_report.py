@@ -253,7 +253,11 @@ def test_other_verdicts_have_their_own_words(report: Report, verdict: Verdict, s
     judgement = report.judgement("edge")
     rule = replace(judgement.rule["map"], verdict=verdict)
     other = replace(judgement, rule={**judgement.rule, "map": rule})
-    assert start in words.verdict_sentence(report, other)
+    sentence = words.verdict_sentence(report, other)
+    assert start in sentence
+    agreeing = replace(judgement, rule=dict.fromkeys(judgement.rule, rule))
+    assert "On recall@1 it" in sentence
+    assert "On recall@1" not in words.verdict_sentence(report, agreeing)
     assert not replace(report, judgements=(other,)).holds
 
 

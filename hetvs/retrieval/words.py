@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report
+from hetvs.retrieval.rules import Rule
 
 RULE_METRIC = "map"  # the one that `--check` and the sentences speak of
 CLASS_SETS = {
@@ -52,7 +53,7 @@ def metrics_of(report: Report) -> list[str]:
 
 
 def verdict_sentence(report: Report, judgement: Judgement) -> str:
-    """Say in one sentence whether the query model gains from the gallery model's index, on mAP."""
+    """Say whether the query model gains from the gallery model's index, on mAP; then where another metric disagrees."""
     q, g = judgement.query, judgement.gallery
     rule = judgement.rule[RULE_METRIC]
     cross = percent(Estimate(report.cell(q, g)[RULE_METRIC]))
@@ -64,7 +65,12 @@ def verdict_sentence(report: Report, judgement: Judgement) -> str:
         "than in one of their own",
     }
     difference = percent(rule.difference, signed=True)
-    return f"{heads[rule.verdict]}: mAP {cross} against {alone}, a difference of {difference} points."
+    others = [
+        f" On {metric_name(metric)} it {_verb(other)}: {percent(other.difference, signed=True)} points."
+        for metric, other in judgement.rule.items()
+        if other.verdict != rule.verdict
+    ]
+    return f"{heads[rule.verdict]}: mAP {cross} against {alone}, a difference of {difference} points.{''.join(others)}"
 
 
 def gains_sentence(judgement: Judgement) -> str:
@@ -112,7 +118,7 @@ def short_table(report: Report) -> str:
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     for judgement in report.judgements:
-        lines += ["", f"{judgement.query}: the heterogeneous rule {_rule_phrase(judgement)} on mAP."]
+        lines += ["", f"{judgement.query}: the heterogeneous rule {_verb(judgement.rule[RULE_METRIC])} on mAP."]
         lines += [verdict_sentence(report, judgement), gains_sentence(judgement)]
     return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
 
@@ -122,7 +128,7 @@ def markdown(report: Report) -> str:
     metrics = metrics_of(report)
     parts = ["# Cross-model retrieval report", setup_sentence(report)]
     for judgement in report.judgements:
-        title = f"## {judgement.query}: the rule {_rule_phrase(judgement)}"
+        title = f"## {judgement.query}: the rule {_verb(judgement.rule[RULE_METRIC])} on mAP"
         parts += [title, f"{verdict_sentence(report, judgement)} {gains_sentence(judgement)}"]
     parts += ["## Matrix (percent, 95 % intervals)"]
     header = ["query model", "gallery model", "", *map(metric_name, metrics)]
@@ -138,9 +144,8 @@ def markdown(report: Report) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _rule_phrase(judgement: Judgement) -> str:
-    verdict = judgement.rule[RULE_METRIC].verdict
-    return f"is {verdict}" if verdict == "inconclusive" else verdict
+def _verb(rule: Rule) -> str:
+    return f"is {rule.verdict}" if rule.verdict == "inconclusive" else rule.verdict
 
 
 def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
