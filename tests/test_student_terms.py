@@ -18,6 +18,7 @@ from hetvs.encoders import open_encoder
 from hetvs.manifest import read_manifest
 from hetvs.models.backbones import build_backbone
 from hetvs.models.embedder import Embedder
+from hetvs.preprocess import Preprocess
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.student import StudentStage, prototypes_of, train_student
@@ -67,7 +68,8 @@ def test_beta_changes_anchor_and_context_alone(letters: Path, run_folder: Path, 
 def test_the_teacher_is_asked_which_whole_images_it_retrieves(letters: Path, run_folder: Path, tmp_path: Path) -> None:
     stage = stage_of(letters, run_folder, tmp_path, replace(SMALL, focal=5.0))
     assert stage.right is not None
-    pixels = stage.views.store.plain(range(16), 32).permute(0, 2, 3, 1).numpy()
+    manifest, read = stage.views.store.manifest, Preprocess(size_px=32).read
+    pixels = np.stack([read(manifest.paths[row]) for row in stage.views.store.rows])
     vectors = open_encoder(run_folder, threads=1).encode(pixels)
     labels = np.array(list("EFGH" * 4))
     first = (vectors @ vectors.T - 2 * np.eye(16)).argmax(axis=1)

@@ -11,6 +11,7 @@ import torch
 from hetvs.encoders import open_encoder
 from hetvs.errors import ArtifactError
 from hetvs.manifest import Manifest
+from hetvs.preprocess import Preprocess, open_rgba
 from hetvs.training.augment import Augment, downscale, draws
 from hetvs.training.images import ImageStore
 from hetvs.training.teacher_views import teacher_views
@@ -53,7 +54,24 @@ def test_the_store_reads_what_evaluation_reads(shapes: Manifest) -> None:
     store = ImageStore(shapes, rows, 24)
     rgba = store.rgba([3, 3, 0]).float()
     on_white = rgba[:, :3] * rgba[:, 3:] / 255 + (255 - rgba[:, 3:])
-    assert (on_white - store.plain([3, 3, 0], 24).float()).abs().max() <= 1
+    read = Preprocess(size_px=24).read
+    expected = np.stack([read(shapes.paths[rows[i]]) for i in (3, 3, 0)]).transpose(0, 3, 1, 2)
+    assert (on_white - torch.from_numpy(expected).float()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("budget", [1 << 30, 0])
+def test_a_store_within_its_budget_reads_every_file_before_the_work(
+    shapes: Manifest, budget: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[Path] = []
+    monkeypatch.setattr("hetvs.training.images.MEMORY_BUDGET_BYTES", budget)
+    monkeypatch.setattr(
+        "hetvs.training.images.open_rgba", lambda path, box: opened.append(path) or open_rgba(path, box)
+    )
+    store = ImageStore(shapes, shapes.rows("train"), 24).preload()
+    assert len(opened) == (24 if budget else 0)
+    store.rgba([0, 1])
+    assert len(opened) == (24 if budget else 2)
 
 
 def test_cached_views_replay_the_very_crop(

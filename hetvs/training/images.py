@@ -9,12 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from hetvs.encoders import batches
 from hetvs.files import digest_bytes, digest_file
 from hetvs.manifest import Manifest
-from hetvs.preprocess import Preprocess, fit_square, open_rgba
+from hetvs.preprocess import fit_square, open_rgba
+from hetvs.progress import track
 
 MEMORY_BUDGET_BYTES = 6 << 30
 DECODERS = 4
+CHUNK = 256
 
 
 class ImageStore:
@@ -34,23 +37,20 @@ class ImageStore:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def preload(self) -> ImageStore:
+        """Decode every image now, if all of them are kept: an unreadable one is found before the work starts."""
+        if self._kept is not None:
+            for images in track(batches(np.arange(len(self)), CHUNK), "read images"):
+                self._remember(images)
+        return self
+
     def rgba(self, images: Sequence[int] | np.ndarray) -> Tensor:
         """Return (B, 4, S, S) uint8 for B positions in 0..n-1; ManifestError for an unreadable file."""
         positions = np.asarray(images)
         if self._kept is None:
             return torch.from_numpy(np.stack(list(self._pool.map(self._decode, positions))))
-        missing = np.unique(positions[~self._known[positions]])
-        for position, pixels in zip(missing, self._pool.map(self._decode, missing), strict=True):
-            self._kept[position] = pixels
-        self._known[missing] = True
+        self._remember(positions)
         return torch.from_numpy(self._kept[positions])
-
-    def plain(self, images: Sequence[int] | np.ndarray, size_px: int) -> Tensor:
-        """Return (B, 3, size_px, size_px) uint8 as evaluation sees the images: whole, on white."""
-        rows = self.rows[np.asarray(images)]
-        read = Preprocess(size_px=size_px).read
-        pixels = self._pool.map(lambda row: read(self.manifest.paths[row], self.manifest.box(row)), rows)
-        return torch.from_numpy(np.stack(list(pixels)).transpose(0, 3, 1, 2))
 
     def digest(self) -> str:
         """Return the sha256 over ids, boxes and the bytes of every image file, in row order."""
@@ -58,6 +58,14 @@ class ImageStore:
         boxes = np.ascontiguousarray(self.manifest.boxes[self.rows], np.float64).tobytes()
         ids = "\n".join(self.manifest.ids[self.rows].tolist())
         return digest_bytes(ids.encode(), boxes, "".join(digests).encode())
+
+    def _remember(self, positions: np.ndarray) -> None:
+        """Decode those of `positions` that are not known yet."""
+        assert self._kept is not None
+        missing = np.unique(positions[~self._known[positions]])
+        for position, pixels in zip(missing, self._pool.map(self._decode, missing), strict=True):
+            self._kept[position] = pixels
+        self._known[missing] = True
 
     def _decode(self, position: int) -> np.ndarray:
         row = int(self.rows[position])

@@ -134,7 +134,7 @@ def train_student(
     backbone = build_backbone(config.backbone, options, config.img_size)
     model = to_device(Embedder(backbone.trunk, backbone.features, teacher.card.dim, backbone.preprocess), config.device)
     config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
-    store = ImageStore(manifest, rows, config.source_size)
+    store = ImageStore(manifest, rows, config.source_size).preload()
     views = teacher_views(
         output / "views", teacher, store, Augment(), views=config.views, seed=config.seed, student_px=config.img_size
     )

@@ -120,7 +120,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     head = PrototypeHead(len(classes), config.dim, scale=config.scale, margin=config.margin)
     model = to_device(Classifier(embedder, head, leading(backbone, config)), config.device)
     config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
-    store = ImageStore(manifest, rows, config.source_size)
+    store = ImageStore(manifest, rows, config.source_size).preload()
     stage_of = FrozenStage if config.freeze_backbone else TeacherStage
     stage = stage_of(store, torch.from_numpy(labels), model, config)
     if stage.companion is not None:
