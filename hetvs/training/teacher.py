@@ -44,10 +44,9 @@ class Classifier(nn.Module):
         return self
 
 
-class TeacherStage(Stage):
-    """Margin softmax, on a fresh view of each image in each epoch."""
+class LabelStage(Stage):
+    """What both ways of learning from labels share: images, their labels, the val split (abstract)."""
 
-    title = "teacher"
     model: Classifier
 
     def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig) -> None:
@@ -55,30 +54,43 @@ class TeacherStage(Stage):
         self.model, self.images = model, len(store)
         self.augment = Augment(erase=config.erase)
         self.validation = Validation(store.manifest, config.rows)
-        self.companion = None
-        if config.companion:
-            self.companion = Companion.load(Path(config.companion), config.dim, config.device)
-
-    def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """Return the cross-entropy of the batch under the margin, and the weighted distance to a companion."""
-        config = self.config
-        random = draws(config.seed, images_B, np.full(len(images_B), epoch))
-        pixels = self.augment.render(self.store.rgba(images_B), random, config.img_size)
-        with autocast(config.device, config.amp):
-            vectors = self.model.embedder(pixels.to(config.device))
-        terms = {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(config.device))}
-        if self.companion is not None:
-            terms["companion"] = config.companion_weight * self.companion.distance(vectors, pixels)
-        return terms
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return homogeneous recall@1 and map on the val split."""
         vectors = self.validation.vectors(model.get_submodule("embedder"), self.config.img_size)
         return self.validation.metrics(vectors, vectors, "g,g")
 
+    def _margin_softmax(self, vectors_BD: Tensor, images_B: np.ndarray) -> Tensor:
+        loss: Tensor = self.model.head(vectors_BD, self.labels[images_B].to(vectors_BD.device))
+        return loss
 
-class FrozenStage(TeacherStage):
-    """The same loss on cached features: the trunk runs once per view, projection and head learn."""
+
+class TeacherStage(LabelStage):
+    """Margin softmax on a fresh view of each image in each epoch, near a companion if there is one."""
+
+    title = "teacher"
+
+    def __init__(
+        self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig, companion: Companion | None
+    ) -> None:
+        super().__init__(store, labels, model, config)
+        self.companion = companion
+
+    def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """Return the cross-entropy of the batch under the margin, and the weighted distance to the companion."""
+        config = self.config
+        random = draws(config.seed, images_B, np.full(len(images_B), epoch))
+        pixels = self.augment.render(self.store.rgba(images_B), random, config.img_size)
+        with autocast(config.device, config.amp):
+            vectors_BD = self.model.embedder(pixels.to(config.device))
+        terms = {"margin_softmax": self._margin_softmax(vectors_BD, images_B)}
+        if self.companion is not None:
+            terms["companion"] = config.companion_weight * self.companion.distance(vectors_BD, pixels)
+        return terms
+
+
+class FrozenStage(LabelStage):
+    """Margin softmax on cached features: the trunk runs once per view, projection and head learn."""
 
     title = "teacher (frozen backbone)"
 
@@ -90,8 +102,19 @@ class FrozenStage(TeacherStage):
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """Return the cross-entropy of the batch under the margin, one cached view an epoch."""
         features_BF = self.features_VnF[epoch % len(self.features_VnF), images_B].to(self.config.device)
-        vectors = self.model.embedder.place(features_BF)
-        return {"margin_softmax": self.model.head(vectors, self.labels[images_B].to(self.config.device))}
+        return {"margin_softmax": self._margin_softmax(self.model.embedder.place(features_BF), images_B)}
+
+
+def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: TeacherConfig) -> LabelStage:
+    """Return the stage that the settings ask for; `labels` name the classes of the store's images."""
+    classes, numbers = np.unique(labels, return_inverse=True)
+    targets = torch.from_numpy(numbers)
+    if config.freeze_backbone:
+        return FrozenStage(store, targets, model, config)
+    companion = Companion.load(Path(config.companion), config.dim, config.device) if config.companion else None
+    if companion is not None:
+        companion.lend_prototypes(model.head, classes.tolist())
+    return TeacherStage(store, targets, model, config, companion)
 
 
 def leading(backbone: Backbone, config: TeacherConfig) -> Sequence[nn.Module]:
@@ -111,7 +134,8 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     """
     prepare(config)
     rows = manifest.rows("train", config.rows)
-    classes, labels = np.unique(manifest.labels[rows], return_inverse=True)
+    labels = manifest.labels[rows].tolist()
+    classes = sorted(set(labels))
     if len(classes) < 2:
         raise ManifestError(f"{manifest.source}: {len(classes)} train classes; a teacher needs at least 2")
     options = options_of(config.backbone, asdict(config))
@@ -121,10 +145,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     model = to_device(Classifier(embedder, head, leading(backbone, config)), config.device)
     config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
     store = ImageStore(manifest, rows, config.source_size).preload()
-    stage_of = FrozenStage if config.freeze_backbone else TeacherStage
-    stage = stage_of(store, torch.from_numpy(labels), model, config)
-    if stage.companion is not None:
-        stage.companion.lend_prototypes(head, classes.tolist())
+    stage = stage_of(store, labels, model, config)
     average = train(stage, config, output, resume=resume)
     assert isinstance(average, Classifier)
     trained = average.embedder
@@ -138,5 +159,5 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
         validation=stage.validate(average),
         facts={"data": str(manifest.source), "images": len(store), "classes": len(classes)},
     )
-    prototypes = Prototypes(average.head.prototypes(), tuple(classes.tolist()), config.scale)
+    prototypes = Prototypes(average.head.prototypes(), tuple(classes), config.scale)
     return close_run(output, "teacher", config, outcome, prototypes)
