@@ -174,6 +174,8 @@ class EvaluateConfig:
         choices=("A", "B", "C", "manifest"),
     )
     split: str = setting("test", "the split that is judged", choices=("val", "test"))
+    rows: str = setting("", "judge only rows where COLUMN=VALUE, queries and gallery, for example style=noto")
+    by: str = setting("", "break the result down by a column of the query images, for example domain")
     ks: tuple[int, ...] = setting((1, 5), "rank of recall@k; repeat for more", short="k")
     resample: str = setting(
         "auto",

@@ -60,9 +60,11 @@ class Manifest:
             kept &= self._matches(where)
         return np.flatnonzero(kept).astype(np.int64)
 
-    def _matches(self, where: str) -> np.ndarray:
-        """Return one boolean per row for a "COLUMN=VALUE"."""
-        name, equals, value = where.partition("=")
+    def column(self, name: str) -> np.ndarray:
+        """Return a known or an extra column as text; is_query and is_gallery are 1 and 0.
+
+        Raises ConfigError, with the nearest name, for an unknown column.
+        """
         columns = {
             "id": self.ids,
             "label": self.labels,
@@ -72,13 +74,19 @@ class Manifest:
             "is_gallery": np.where(self.is_gallery, "1", "0"),
             **self.extra,
         }
-        if not equals:
-            raise ConfigError(f"row filter {where!r} is not COLUMN=VALUE, for example core=1")
         if name not in columns:
             raise ConfigError(f"{self.source}: column {name!r} is unknown{did_you_mean(name, list(columns))}")
-        matches: np.ndarray = columns[name] == value
+        return columns[name]
+
+    def _matches(self, where: str) -> np.ndarray:
+        """Return one boolean per row for a "COLUMN=VALUE"."""
+        name, equals, value = where.partition("=")
+        if not equals:
+            raise ConfigError(f"row filter {where!r} is not COLUMN=VALUE, for example core=1")
+        column = self.column(name)
+        matches: np.ndarray = column == value
         if not matches.any():
-            seen = ", ".join(sorted({str(v) for v in columns[name]})[:5])
+            seen = ", ".join(sorted({str(v) for v in column})[:5])
             raise ConfigError(f"{self.source}: no row has {name}={value!r}; the values are {seen}, ...")
         return matches
 

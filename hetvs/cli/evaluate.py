@@ -69,12 +69,14 @@ def _judge(
 ) -> Report:
     """Embed the judged images with every entrant, evaluate, and write the report folder."""
     from hetvs.manifest import read_manifest
+    from hetvs.retrieval.breakdown import require_breakdown
     from hetvs.retrieval.judge import evaluate
     from hetvs.retrieval.page import write_report
     from hetvs.retrieval.protocols import protocol_of
 
     manifest = read_manifest(data)
-    protocol = protocol_of(manifest, config.protocol, config.split)
+    protocol = protocol_of(manifest, config.protocol, config.split, config.rows)
+    require_breakdown(manifest, protocol, config.by)
     gallery, *others = [
         e.contender(manifest, protocol.rows, batch_size=config.batch_size, threads=config.threads) for e in entrants
     ]

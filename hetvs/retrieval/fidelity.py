@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 OVERLAP_K = 10
+MEASURES = ("cosine", f"overlap@{OVERLAP_K}", "top_1_agreement")
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75)
 
 

@@ -3,38 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
 
 from hetvs.arrays import array_digest
 from hetvs.config import EvaluateConfig
 from hetvs.files import digest_json
 from hetvs.manifest import Manifest
 from hetvs.retrieval import fidelity, rules
+from hetvs.retrieval.breakdown import Slice, breakdown, require_breakdown
+from hetvs.retrieval.evidence import Evidence, gather
 from hetvs.retrieval.examples import worst_and_best
-from hetvs.retrieval.intervals import Estimate, Sample, bootstrap, choose_unit
-from hetvs.retrieval.matrix import CellScores, Contender, Judged, cell, matrix, require_contest, top_lists
+from hetvs.retrieval.flips import flips_of
+from hetvs.retrieval.intervals import Estimate
+from hetvs.retrieval.matrix import Contender, Judged, require_contest
 from hetvs.retrieval.protocols import Protocol, class_overlap
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report, Setup
-
-Column = tuple[str, ...]  # (query, gallery, metric) of a cell, or (query, measure) of fidelity
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """Everything measured, before anything is said of it.
-
-    `lists` are the first answers by model name, `columns` values per query, `samples` their means per draw.
-    """
-
-    judged: Judged
-    gallery: str
-    baseline: str | None
-    scores: dict[tuple[str, str], CellScores]
-    lists: dict[str, np.ndarray]
-    columns: dict[Column, np.ndarray]
-    samples: dict[Column, Sample]
 
 
 def evaluate(
@@ -47,104 +29,85 @@ def evaluate(
 ) -> Report:
     """Judge query models against the gallery model on the images of `protocol` (see `protocol_of`).
 
-    Vectors are matched by image id. Of `config` it reads ks, resample, draws, seed, examples and
-    threads. Raises IncompatibleSpaceError, ConfigError (roles), ArtifactError (an image without a
-    vector), ManifestError (no query has a relevant item).
+    Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples and
+    threads. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
+    a vector), ManifestError (no query has a relevant item).
     """
     require_contest(gallery.seat, [q.seat for q in queries], baseline.seat if baseline else None)
+    require_breakdown(manifest, protocol, config.by)
     judged = Judged.of(manifest, protocol)
-    vectors = {c.name: judged.align(c) for c in (gallery, *queries)}
-    baseline_cells, refused = _baseline_cells(judged, gallery, baseline, config)
-    scores = [*matrix(judged, vectors, config.ks, config.threads), *baseline_cells]
-    lists = {
-        name: top_lists(judged, vectors_nD, vectors[gallery.name], fidelity.OVERLAP_K, config.threads)
-        for name, vectors_nD in vectors.items()
-    }
-    asked = scores[0].queries  # the same in every cell: labels and ids decide, not vectors
-    columns: dict[Column, np.ndarray] = {(s.query, s.gallery, m): v for s in scores for m, v in s.per_query.items()}
-    for q in queries:
-        sides = [side[name][asked] for side in (vectors, lists) for name in (q.name, gallery.name)]
-        columns.update({(q.name, measure): v for measure, v in fidelity.per_query(*sides).items()})
-    setup = _setup(manifest, protocol, judged, asked, config)
-    samples = _resample(columns, judged.labels[asked], setup)
-    by_pair = {(s.query, s.gallery): s for s in scores}
-    evidence = _Evidence(judged, gallery.name, baseline.name if baseline else None, by_pair, lists, columns, samples)
+    evidence = gather(judged, gallery, queries, baseline, config)
+    setup = _setup(manifest, protocol, evidence, config)
+    names = [q.name for q in queries]
+    slices: dict[str, tuple[Slice, ...]] = dict.fromkeys(names, ())
+    if config.by:
+        asked = judged.rows[evidence.columns.positions]
+        slices = breakdown(evidence, manifest.column(config.by)[asked], names, config)
     return Report(
         setup=setup,
         models=tuple(_facts(c, gallery) for c in (gallery, *queries, *([baseline] if baseline else []))),
-        cells=(*(_cell(s, samples) for s in scores), *refused),
-        judgements=tuple(_judge(evidence, q.name, config.examples) for q in queries),
+        cells=_cells(evidence),
+        judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
         notes=_notes(judged, setup, config.ks),
     )
 
 
-def _setup(manifest: Manifest, protocol: Protocol, judged: Judged, asked: np.ndarray, config: EvaluateConfig) -> Setup:
-    """Return what is judged and how; `asked` are the positions of the answerable queries."""
+def _setup(manifest: Manifest, protocol: Protocol, evidence: Evidence, config: EvaluateConfig) -> Setup:
+    """Return what is judged and how."""
+    judged, n_asked = evidence.judged, len(evidence.columns.positions)
     return Setup(
         manifest=str(manifest.source),
         ids_digest=digest_json(judged.ids.tolist()),
         protocol=protocol.name,
         description=protocol.description,
         split=protocol.split,
+        rows=protocol.where,
+        by=config.by,
         images=len(judged.ids),
-        queries=len(asked),
-        skipped=len(judged.queries) - len(asked),
+        queries=n_asked,
+        skipped=len(judged.queries) - n_asked,
         classes=class_overlap(manifest, protocol),
-        resampled=choose_unit(config.resample, len(asked), len(np.unique(judged.labels[asked]))),
+        resampled=evidence.unit,
         draws=config.draws,
         seed=config.seed,
     )
 
 
-def _resample(columns: dict[Column, np.ndarray], labels: np.ndarray, setup: Setup) -> dict[Column, Sample]:
-    """Return the samples of all columns, paired: one bootstrap for the whole report."""
-    values_MC = np.column_stack(list(columns.values()))
-    found = bootstrap(values_MC, labels, unit=setup.resampled, draws=setup.draws, seed=setup.seed)
-    return dict(zip(columns, found, strict=True))
+def _cells(evidence: Evidence) -> tuple[Cell, ...]:
+    """Give every metric of every cell its interval; a control that cannot be says why."""
+    cells = []
+    for pair, scores in evidence.cells.items():
+        metrics = {metric: evidence.samples[*pair, metric].estimate() for metric in evidence.metrics}
+        cells.append(Cell(*pair, scores.kind, metrics, scores.ties))
+    if evidence.baseline and evidence.no_control:
+        control = (evidence.baseline, evidence.gallery)
+        cells.append(Cell(*control, "control (different spaces)", {}, reason=evidence.no_control))
+    return tuple(cells)
 
 
-def _baseline_cells(
-    judged: Judged, gallery: Contender, baseline: Contender | None, config: EvaluateConfig
-) -> tuple[list[CellScores], list[Cell]]:
-    """Return the baseline's homogeneous cell and its control cell, the latter refused when dimensions differ."""
-    if baseline is None:
-        return [], []
-    own, cloud = (baseline.name, judged.align(baseline)), (gallery.name, judged.align(gallery))
-    cells = [cell(judged, own, own, config.ks, threads=config.threads)]
-    if own[1].shape[1] != cloud[1].shape[1]:
-        reason = f"dimensions differ: {own[1].shape[1]} and {cloud[1].shape[1]}"
-        return cells, [Cell(baseline.name, gallery.name, "control (different spaces)", {}, reason=reason)]
-    return [*cells, cell(judged, own, cloud, config.ks, control=True, threads=config.threads)], []
-
-
-def _cell(scores: CellScores, samples: dict[Column, Sample]) -> Cell:
-    """Give every metric of a cell its interval."""
-    metrics = {m: samples[scores.query, scores.gallery, m].estimate() for m in scores.per_query}
-    return Cell(scores.query, scores.gallery, scores.kind, metrics, scores.ties)
-
-
-def _judge(evidence: _Evidence, query: str, n_examples: int) -> Judgement:
+def _judge(evidence: Evidence, query: str, slices: tuple[Slice, ...], n_examples: int) -> Judgement:
     """Say what the evidence holds on one query model."""
-    gallery, samples = evidence.gallery, evidence.samples
-    q_g, g_g = evidence.scores[query, gallery], evidence.scores[gallery, gallery]
-    metrics = list(q_g.per_query)
+    gallery, samples, metrics = evidence.gallery, evidence.samples, evidence.metrics
+    values, means = evidence.values_of(query), evidence.samples_of(query)
     lists = (evidence.lists[query], evidence.lists[gallery])
+    q_g, g_g = evidence.cells[query, gallery], evidence.cells[gallery, gallery]
     worst, best = worst_and_best(evidence.judged, q_g, g_g, lists, n_examples)
-    measures = [column[1] for column in samples if len(column) == 2 and column[0] == query]
     return Judgement(
         query=query,
         gallery=gallery,
         rule={m: rules.heterogeneous_rule(samples[query, gallery, m], samples[query, query, m]) for m in metrics},
         retention={m: rules.retention(samples[query, gallery, m], samples[gallery, gallery, m]) for m in metrics},
         recovery={m: _recovery(evidence, query, m) for m in metrics},
-        fidelity={measure: samples[query, measure].estimate() for measure in measures},
-        cosine_quantiles=fidelity.quantiles(evidence.columns[query, "cosine"]),
+        fidelity={measure: means[measure].estimate() for measure in fidelity.MEASURES},
+        cosine_quantiles=fidelity.quantiles(values["cosine"]),
+        flips=flips_of(evidence.columns.ids, values, means),
+        slices=slices,
         worst=worst,
         best=best,
     )
 
 
-def _recovery(evidence: _Evidence, query: str, metric: str) -> Estimate:
+def _recovery(evidence: Evidence, query: str, metric: str) -> Estimate:
     """Return the recovery of a query model on one metric; without a baseline it is undefined."""
     base, gallery, samples = evidence.baseline, evidence.gallery, evidence.samples
     if base is None:

@@ -15,6 +15,15 @@ def per_query(ranks: Ranks, ks: Sequence[int]) -> dict[str, np.ndarray]:
     return {**recalls, "map": average_precision(ranks), "map@r": average_precision_at_r(ranks)}
 
 
+def names(ks: Sequence[int]) -> tuple[str, ...]:
+    """Return the keys of `per_query`.
+
+    >>> names([1, 5])
+    ('recall@1', 'recall@5', 'map', 'map@r')
+    """
+    return (*(f"recall@{k}" for k in dict.fromkeys(ks)), "map", "map@r")
+
+
 def recall_at_k(ranks: Ranks, k: int) -> np.ndarray:
     """Return 1 for each query with at least one relevant item in the first `k` ranks, else 0 (CMC@k).
 

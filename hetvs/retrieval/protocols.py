@@ -26,12 +26,13 @@ class Group:
 
 @dataclass(frozen=True)
 class Protocol:
-    """A name, one sentence that says who asks whom, the judged split and the groups."""
+    """A name, one sentence that says who asks whom, the judged split, the groups and the filter of the rows."""
 
     name: str
     description: str
     split: str
     groups: tuple[Group, ...]
+    where: str = ""
 
     @property
     def rows(self) -> np.ndarray:
@@ -51,23 +52,29 @@ class ClassOverlap:
     verdict: ClassSet
 
 
-def protocol_of(manifest: Manifest, name: str, split: str = "test") -> Protocol:
-    """Return protocol A, B, C or manifest over the rows of `split` (core rows, where there is such a column).
+def protocol_of(manifest: Manifest, name: str, split: str = "test", where: str = "") -> Protocol:
+    """Return protocol A, B, C or manifest over the rows of `split` that match `where` (see `Manifest.rows`).
+
+    `where` cuts queries and gallery alike; A, B and C take core rows alone, where there is such a column.
 
     A catalogue: every other family asks the images of style noto. B leave-domain-out: the images of
     each domain ask all other domains. C unseen domain: mozilla and openmoji ask all other domains.
     manifest: is_query rows ask is_gallery rows. Raises ConfigError when a column or a side is missing.
     """
     require_choice("protocol", name, tuple(_GROUPS))
-    rows = np.flatnonzero(manifest.splits == split)
+    rows = manifest.rows(split, where)
     core = name != "manifest" and "core" in manifest.extra
     if core:
         rows = rows[manifest.extra["core"][rows] == "1"]
     description, groups = _GROUPS[name](manifest, rows)
     groups = tuple(g for g in groups if len(g.query_rows) and len(g.gallery_rows))
     if not groups:
-        raise ConfigError(f"{manifest.source}: protocol {name} finds no query or no gallery row in split {split!r}")
-    return Protocol(name, description + (", core rows" if core else ""), split, groups)
+        filtered = f" where {where}" if where else ""
+        raise ConfigError(
+            f"{manifest.source}: protocol {name} finds no query or no gallery row in split {split!r}{filtered}"
+        )
+    description += (", core rows" if core else "") + (f", rows where {where}" if where else "")
+    return Protocol(name, description, split, groups, where)
 
 
 def class_overlap(manifest: Manifest, protocol: Protocol) -> ClassOverlap:

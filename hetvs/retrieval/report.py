@@ -7,6 +7,8 @@ from typing import Any
 
 from hetvs.artifacts import SCHEMA_VERSION
 from hetvs.errors import ConfigError
+from hetvs.retrieval.breakdown import Slice
+from hetvs.retrieval.flips import Flips
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Kind
 from hetvs.retrieval.protocols import ClassOverlap
@@ -17,7 +19,8 @@ from hetvs.retrieval.rules import Rule
 class Setup:
     """What was judged, and how: enough to repeat it.
 
-    `ids_digest` is the sha256 of the judged image ids, `skipped` counts queries without a relevant item.
+    `ids_digest` is the sha256 of the judged image ids, `skipped` counts queries without a relevant item,
+    `rows` is the filter COLUMN=VALUE of all judged images and `by` the column of the slices, or empty.
     """
 
     manifest: str
@@ -25,6 +28,8 @@ class Setup:
     protocol: str
     description: str
     split: str
+    rows: str
+    by: str
     images: int
     queries: int
     skipped: int
@@ -85,7 +90,8 @@ class Example:
 class Judgement:
     """What is said of one query model q against the gallery model g; dicts are keyed by metric.
 
-    `fidelity` holds cosine, overlap@10 and top_1_agreement, `cosine_quantiles` the spread of the first.
+    `fidelity` holds cosine, overlap@10 and top_1_agreement, `cosine_quantiles` the spread of the first;
+    `slices` say the same by the column `Setup.by`, and are empty without one.
     """
 
     query: str
@@ -95,6 +101,8 @@ class Judgement:
     recovery: dict[str, Estimate]
     fidelity: dict[str, Estimate]
     cosine_quantiles: dict[str, float]
+    flips: Flips
+    slices: tuple[Slice, ...]
     worst: tuple[Example, ...]
     best: tuple[Example, ...]
 
