@@ -18,7 +18,7 @@ from hetvs.config import EvaluateConfig
 from hetvs.errors import ArtifactError, ConfigError, IncompatibleSpaceError
 from hetvs.manifest import Manifest
 from hetvs.preprocess import Preprocess
-from hetvs.retrieval import words
+from hetvs.retrieval import tables, words
 from hetvs.retrieval.judge import evaluate
 from hetvs.retrieval.matrix import Contender
 from hetvs.retrieval.page import THUMBNAIL_PX, render, thumbnail, write_report
@@ -126,7 +126,7 @@ def test_a_baseline_of_another_dimension_has_no_control(
     with pytest.raises(ConfigError, match="it has: none, dimensions differ"):
         control["map"]
     assert report.judgement("edge").recovery["map"].value is not None
-    for text in (words.markdown(report), words.short_table(report), render(report, manifest)):
+    for text in (tables.markdown(report), tables.short_table(report), render(report, manifest)):
         assert "nan" not in text.lower()
 
 
@@ -241,7 +241,7 @@ def test_a_report_needs_no_images(report: Report, manifest: Manifest, tmp_path: 
 
 
 def test_markdown_says_the_verdict_and_every_cell(report: Report):
-    text = words.markdown(report)
+    text = tables.markdown(report)
     assert "edge: the rule holds" in text
     assert "Queries of edge find more in the gallery of cloud than in one of their own" in text
     assert text.count("homogeneous") == 3

@@ -107,7 +107,7 @@ def _command_line(data: Path, entrants: list[Entrant], n_queries: int, config: E
 
 def _print(report: Report, output: Path, query: Entrant, as_json: bool) -> None:
     """Print the table, or JSON; then, off stdout when that is JSON, what to do next."""
-    from hetvs.retrieval.words import short_table
+    from hetvs.retrieval.tables import short_table
 
     click.echo(json.dumps(report.to_json(), allow_nan=False) if as_json else short_table(report))
     click.echo(f"report: {output / 'report.html'}", err=as_json)

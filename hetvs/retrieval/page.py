@@ -11,7 +11,7 @@ from hetvs.errors import ManifestError
 from hetvs.files import new_folder, write_json, write_text
 from hetvs.manifest import Manifest
 from hetvs.preprocess import on_white, open_rgba
-from hetvs.retrieval import words
+from hetvs.retrieval import tables, words
 from hetvs.retrieval.examples import SHOWN_ANSWERS
 from hetvs.retrieval.report import Example, Report
 
@@ -44,7 +44,7 @@ def write_report(report: Report, manifest: Manifest, folder: Path, *, overwrite:
     """Write report.json, report.md and report.html; they appear together or not at all."""
     with new_folder(folder, overwrite=overwrite) as temporary:
         write_json(temporary / "report.json", report.to_json())
-        write_text(temporary / "report.md", words.markdown(report))
+        write_text(temporary / "report.md", tables.markdown(report))
         write_text(temporary / "report.html", render(report, manifest))
 
 
@@ -65,6 +65,7 @@ def render(report: Report, manifest: Manifest) -> str:
     page = environment.get_template("report.html.j2").render(
         report=report,
         words=words,
+        tables=tables,
         strips={name: tuple(strips(both, manifest) for both in pair) for name, pair in examples.items()},
         shown=SHOWN_ANSWERS,
     )

@@ -1,9 +1,9 @@
-"""A report in words: percent, tables, one plain sentence per verdict."""
+"""A report in words: percent, names, one plain sentence per verdict."""
 
 from __future__ import annotations
 
 from hetvs.retrieval.intervals import Estimate
-from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report
+from hetvs.retrieval.report import Judgement, Report
 from hetvs.retrieval.rules import Rule
 
 RULE_METRIC = "map"  # the one that `--check` and the sentences speak of
@@ -47,11 +47,6 @@ def percent(estimate: Estimate, *, signed: bool = False) -> str:
     return f"{100 * estimate.value:{sign}.1f}{interval}"
 
 
-def metrics_of(report: Report) -> list[str]:
-    """Return the metric keys in the order of the report."""
-    return list(report.cells[0].metrics)
-
-
 def verdict_sentence(report: Report, judgement: Judgement) -> str:
     """Say whether the query model gains from the gallery model's index, on mAP; then where another metric disagrees."""
     q, g = judgement.query, judgement.gallery
@@ -66,7 +61,7 @@ def verdict_sentence(report: Report, judgement: Judgement) -> str:
     }
     difference = percent(rule.difference, signed=True)
     others = [
-        f" On {metric_name(metric)} it {_verb(other)}: {percent(other.difference, signed=True)} points."
+        f" On {metric_name(metric)} it {verb(other)}: {percent(other.difference, signed=True)} points."
         for metric, other in judgement.rule.items()
         if other.verdict != rule.verdict
     ]
@@ -83,6 +78,15 @@ def gains_sentence(judgement: Judgement) -> str:
     return f"{first}; {second}{notes}."
 
 
+def flips_sentence(judgement: Judgement) -> str:
+    """Say how many answers are lost and won when the query model asks instead of the gallery model."""
+    flips = judgement.flips
+    return (
+        f"At rank {flips.k}, {percent(flips.nfr)} % of the queries are right for {judgement.gallery} and wrong for "
+        f"{judgement.query} (NFR), {percent(flips.pfr)} % the reverse (PFR); McNemar p {p_value(flips.mcnemar_p)}."
+    )
+
+
 def setup_sentence(report: Report) -> str:
     """Say what was judged: protocol, sizes, open or closed set, resampling."""
     s = report.setup
@@ -94,60 +98,15 @@ def setup_sentence(report: Report) -> str:
     )
 
 
-def cost_line(model: ModelFacts) -> list[str]:
-    """Return name, role, MACs, parameters and cost ratio of one model as printed."""
-    macs = f"{model.macs / 1e6:,.1f} M" if model.macs is not None else "–"
-    parameters = f"{model.parameters / 1e6:,.2f} M" if model.parameters is not None else "–"
-    ratio = f"{model.cost_ratio:,.1f}x" if model.cost_ratio is not None else "–"
-    return [model.name, model.role, macs, parameters, ratio]
+def p_value(p: float) -> str:
+    """Return a p value as printed.
+
+    >>> p_value(0.0004), p_value(0.25)
+    ('< 0.001', '0.250')
+    """
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def cell_line(cell: Cell, metrics: list[str]) -> list[str]:
-    """Return one row of the matrix as printed; a cell without numbers shows its reason."""
-    numbers = [percent(cell.metrics[m]) for m in metrics] if cell.metrics else [f"– ({cell.reason})", *[""] * 9]
-    return [cell.query, cell.gallery, cell.kind, *numbers[: len(metrics)]]
-
-
-def short_table(report: Report) -> str:
-    """Return the matrix (values in percent, no intervals) and the verdicts as text for a terminal."""
-    metrics = metrics_of(report)
-    rows = [["query", "gallery", "", *map(metric_name, metrics)]]
-    for cell in report.cells:
-        numbers = [f"{100 * cell[m]:.1f}" for m in metrics] if cell.metrics else ["–"] * len(metrics)
-        rows.append([cell.query, cell.gallery, cell.kind, *numbers])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    for judgement in report.judgements:
-        lines += ["", f"{judgement.query}: the heterogeneous rule {_verb(judgement.rule[RULE_METRIC])} on mAP."]
-        lines += [verdict_sentence(report, judgement), gains_sentence(judgement)]
-    return "\n".join([*lines, *(f"note: {note}" for note in report.notes)])
-
-
-def markdown(report: Report) -> str:
-    """Return the report as a Markdown page: verdicts, matrix, fidelity, cost."""
-    metrics = metrics_of(report)
-    parts = ["# Cross-model retrieval report", setup_sentence(report)]
-    for judgement in report.judgements:
-        title = f"## {judgement.query}: the rule {_verb(judgement.rule[RULE_METRIC])} on mAP"
-        parts += [title, f"{verdict_sentence(report, judgement)} {gains_sentence(judgement)}"]
-    parts += ["## Matrix (percent, 95 % intervals)"]
-    header = ["query model", "gallery model", "", *map(metric_name, metrics)]
-    parts += [_markdown_table(header, [cell_line(cell, metrics) for cell in report.cells])]
-    parts += ["## Fidelity to the gallery model (percent)"]
-    measures = list(report.judgements[0].fidelity)
-    rows = [[j.query, *(percent(j.fidelity[m]) for m in measures)] for j in report.judgements]
-    parts += [_markdown_table(["query model", *map(metric_name, measures)], rows)]
-    cost = ["model", "role", "MACs", "parameters", "paragon MACs / its MACs"]
-    parts += ["## Cost", _markdown_table(cost, [cost_line(m) for m in report.models])]
-    if report.notes:
-        parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
-    return "\n\n".join(parts) + "\n"
-
-
-def _verb(rule: Rule) -> str:
+def verb(rule: Rule) -> str:
+    """Return a verdict as the verb of a sentence."""
     return f"is {rule.verdict}" if rule.verdict == "inconclusive" else rule.verdict
-
-
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)
