@@ -3,8 +3,9 @@
 The resize contract, version `pad-bilinear-antialias-1`: apply the EXIF orientation, cut the box if
 there is one (in pixels of the upright image, edges rounded half up), compose alpha on white, scale
 the longer side to `size_px` (bilinear with antialias, half-pixel centres: Pillow's BILINEAR, whose
-support grows with the scale), round the shorter side half up to at least 1 px, and centre the result
-on a white square (the odd pixel goes right / below). 16-bit grey is divided by 257 and rounded.
+support grows with the scale; across first, then down), round the shorter side half up to at least
+1 px, and centre the result on a white square (the odd pixel goes right / below). 16-bit grey is
+divided by 257 and rounded. docs/resize.md says it to the last bit, for ports to other languages.
 """
 
 from __future__ import annotations
@@ -82,10 +83,20 @@ def fit_square(image: Image.Image, size_px: int) -> Image.Image:
         return image
     longer = max(image.size)
     width, height = (max(1, (2 * side * size_px + longer) // (2 * longer)) for side in image.size)  # half up, exactly
-    scaled = image.resize((width, height), Image.Resampling.BILINEAR)
+    scaled = _scale(image, width, height)
     square = Image.new(image.mode, (size_px, size_px), (255, 255, 255, 0)[: len(image.mode)])
     square.paste(scaled, ((size_px - width) // 2, (size_px - height) // 2))
     return square
+
+
+def _scale(image: Image.Image, width: int, height: int) -> Image.Image:
+    """Scale across, then down: in one call Pillow 13 picks the order by the sizes, and a level may change.
+
+    Colours are weighed with their alpha, as Pillow does in one call.
+    """
+    work = image.convert("RGBa") if image.mode == "RGBA" else image
+    across = work.resize((width, image.height), Image.Resampling.BILINEAR)
+    return across.resize((width, height), Image.Resampling.BILINEAR).convert(image.mode)
 
 
 def on_white(image: Image.Image) -> Image.Image:
