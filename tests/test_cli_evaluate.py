@@ -74,6 +74,18 @@ def test_the_recorded_command_repeats_the_report(letters: Path, stored: Callable
     assert json.loads((tmp_path / "two" / "report.json").read_text(encoding="utf-8")) == first
 
 
+def test_rows_and_by_reach_the_report_and_its_command(letters: Path, stored: Callable[..., Path], tmp_path: Path):
+    roles = ("--gallery-model", stored("g", 0.2), "--query-model", stored("q", 0.9))
+    words = ("--rows", "is_query=1", "--by", "split")
+    result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, *words)
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    assert (report["setup"]["rows"], report["setup"]["by"]) == ("is_query=1", "split")
+    assert "--rows is_query=1 --by split" in report["command"]
+    assert [part["value"] for part in report["judgements"][0]["slices"]] == ["val"]
+    assert "mAP by split" in result.stdout
+
+
 def test_json_is_all_of_stdout(letters: Path, stored: Callable[..., Path], tmp_path: Path):
     roles = ("--gallery-model", stored("g", 0.2), "--query-model", stored("q", 0.9))
     result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, "--json")
@@ -133,6 +145,7 @@ def test_faults_are_one_line(letters: Path, stored: Callable[..., Path], tmp_pat
         (("--query-model", q, "--baseline", stored("b", 0.9), "-o", tmp_path / "r"), "lives in the gallery's space"),
         (("--query-model", q, "-o", tmp_path / "r", "--protocol", "A"), "protocol A needs a column 'style'"),
         (("--query-model", q, "-o", tmp_path / "r", "-k", 0), "ks must be ranks >= 1"),
+        (("--query-model", q, "-o", tmp_path / "r", "--rows", "lable=A"), "'lable' is unknown; did you mean 'label'"),
     ):
         result = hetvs("evaluate", letters, "--gallery-model", g, *words)
         assert result.exit_code == 1, result.output
@@ -148,3 +161,13 @@ def test_settings_from_a_file_give_way_to_typed_ones(letters: Path, stored: Call
     value = json.loads(hetvs("evaluate", letters, *roles, *words).stdout)
     assert value["setup"]["draws"] == 160
     assert "recall@2" in value["cells"][0]["metrics"]
+
+
+def test_an_unknown_column_stops_before_any_embedding(
+    letters: Path, run_folder: Path, bundle_folder: Path, tmp_path: Path
+):
+    roles = ("--gallery-model", run_folder, "--query-model", bundle_folder)
+    result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, "--by", "doman")
+    assert result.exit_code == 1
+    assert "column 'doman' is unknown; did you mean 'domain'" in result.stderr
+    assert result.stderr.count("\n") == 1  # no progress bar: nothing was embedded

@@ -61,6 +61,16 @@ def test_resampling_classes_is_wider_when_queries_of_a_class_agree():
     assert widths["classes"] > 2 * widths["queries"]
 
 
+def test_one_unit_has_no_interval():
+    """Every draw of a single class is that class again: an interval of no width would be a lie."""
+    a, b = bootstrap(np.array([[0.9, 0.1], [0.7, 0.3]]), np.array(["c", "c"]), unit="classes", draws=100, seed=0)
+    difference = (a - b).estimate()
+    assert (difference.value, difference.low, difference.high) == (pytest.approx(0.6), None, None)
+    assert verdict(difference) == "inconclusive"
+    quotient = ratio(a, b, "never")
+    assert (quotient.value, quotient.low, quotient.reason) == (pytest.approx(4), None, difference.reason)
+
+
 def test_the_seed_decides():
     values, labels = np.random.default_rng(2).random((40, 1)), np.arange(40)
     one, same, other = (bootstrap(values, labels, unit="queries", draws=200, seed=s)[0].draws for s in (3, 3, 4))

@@ -61,6 +61,17 @@ def test_only_core_rows_of_the_split_are_judged(emoji: Manifest):
     assert protocol_of(emoji, "B").description.endswith("core rows")
 
 
+def test_a_filter_cuts_queries_and_gallery_and_is_told(emoji: Manifest):
+    protocol = protocol_of(emoji, "B", where="label=dog")
+    assert ids(emoji, protocol.rows) == {f"dog/{style}" for style in STYLES}
+    assert protocol.where == "label=dog"
+    assert protocol.description.endswith("core rows, rows where label=dog")
+    with pytest.raises(ConfigError, match="in split 'test' where label=twin"):
+        protocol_of(emoji, "B", where="label=twin")  # no core row
+    with pytest.raises(ConfigError, match="column 'lable' is unknown; did you mean 'label'"):
+        protocol_of(emoji, "B", where="lable=dog")
+
+
 def test_manifest_flags_of_the_split(make_manifest: Callable[..., Manifest]):
     manifest = make_manifest(
         ["x"] * 4, is_query=[1, 0, 0, 1], is_gallery=[0, 1, 1, 1], splits=["test", "test", "val", "test"]

@@ -165,6 +165,31 @@ def test_closed_set_is_said(manifest: Manifest, contest: dict[str, Contender]):
     assert "closed set: 1 of 15 judged classes are in train" in report.notes
 
 
+def test_flips_follow_from_recall_at_1_even_when_it_is_not_asked_for(
+    report: Report, manifest: Manifest, contest: dict[str, Contender]
+):
+    flips = report.judgement("edge").flips
+    lost = report.cell("cloud", "cloud")["recall@1"] - report.cell("edge", "cloud")["recall@1"]
+    assert flips.nfr.value is not None
+    assert flips.pfr.value is not None
+    assert flips.nfr.value - flips.pfr.value == pytest.approx(lost)
+    assert len(flips.negative) == pytest.approx(90 * flips.nfr.value)
+    assert flips.nfr.low is not None
+    assert flips.nfr.high is not None
+    assert flips.nfr.low < flips.nfr.value < flips.nfr.high
+    other = judge(manifest, contest, ks=(5,))
+    assert other.judgement("edge").flips == flips
+    assert list(other.cell("edge", "cloud").metrics) == ["recall@5", "map", "map@r"]
+
+
+def test_every_page_shows_the_flips(report: Report, manifest: Manifest):
+    judgement = report.judgement("edge")
+    assert f"| {' | '.join(tables.flips_line(judgement))} |" in tables.markdown(report)
+    assert words.flips_sentence(judgement) in tables.short_table(report)
+    assert '<th class="number">NFR@1</th>' in render(report, manifest)
+    assert report.to_json()["judgements"][0]["flips"]["negative"] == judgement.flips.negative
+
+
 def test_cost_is_against_the_paragon(report: Report):
     assert {m.name: m.cost_ratio for m in report.models} == {"cloud": 1.0, "edge": 12.0, "base": 12.0}
 
