@@ -136,6 +136,7 @@ def test_rows_by_split_and_column(tmp_path: Path, write_table: Callable[..., Pat
     assert m.rows(where="is_query=1").tolist() == [1]
     assert m.rows("val").tolist() == []
     assert m.rows("test").dtype == np.int64
+    assert (m.column("core").tolist(), m.column("is_query").tolist()) == (["1", "0", "1"], ["0", "1", "0"])
 
 
 @pytest.mark.parametrize(

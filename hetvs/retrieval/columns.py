@@ -54,7 +54,9 @@ def columns_of(
     """Return recall@k, map and map@r per query of each (query model, gallery model) of `pairs`.
 
     `vectors` are aligned (n, D) by model name (see `Judged.align`). Works on bare arrays: the caller
-    has checked the spaces of a pair (`require_same_space`). Raises ManifestError when every query is skipped.
+    has checked the spaces of a pair (`require_same_space`). Who is answerable depends on ids and labels
+    alone, so the rows of several calls on one `judged` are the same queries. Raises ManifestError when
+    every query is skipped.
     """
     cells = [cell(judged, (q, vectors[q]), (g, vectors[g]), ks, threads=threads) for q, g in pairs]
     return Columns.of(judged, cells)

@@ -21,8 +21,8 @@ from hetvs.retrieval.words import (
 FLIPS_HEADER = ["query model", f"NFR@{flips.K}", f"PFR@{flips.K}", "relative NFR", "NFI", "McNemar p"]
 FLIPS_NOTE = (
     f"Right: a relevant image within rank {flips.K} of the gallery. NFR: right for queries of the gallery model, wrong "
-    "for those of the query model; PFR: the reverse. Relative NFR: 100 is what independent errors would "
-    "give. NFI: share of the errors that are flips. The p value is exact, two-sided, and takes queries as independent."
+    "for those of the query model; PFR: the reverse. Relative NFR: 100 is what independent errors would give. NFI: "
+    "share of the query model's errors that are flips. McNemar's p is exact and two-sided, for independent queries."
 )
 SLICES_NOTE = "Each row draws from its own queries alone; among many rows, one or another is off by chance."
 
