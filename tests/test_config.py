@@ -62,7 +62,10 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
     ("stage", "values", "said"),
     [
         (FetchConfig, {"size": 8}, "size must be 16..512 px, got 8"),
-        (StudentConfig, {"epochs": 0}, "epochs must be >= 1, got 0"),
+        (TeacherConfig, {"epochs": 0}, "epochs must be >= 1, got 0"),
+        (StudentConfig, {"epochs": 0}, "epochs = 0 trains nothing; set ridge = end"),
+        (StudentConfig, {"mixup": True}, "mixup needs a live teacher; set views = 0"),
+        (StudentConfig, {"noise": 1.5}, "noise must be in 0..1, got 1.5"),
         (StudentConfig, {"img_size": 4000}, "img_size must be 8..1024 px, got 4000"),
         (StudentConfig, {"lr": 0.0}, "lr must be > 0, got 0.0"),
         (StudentConfig, {"ema": 1.0}, "ema must be in [0, 1), got 1.0"),
@@ -172,7 +175,7 @@ def test_a_whole_number_is_a_float_in_the_file(tmp_path: Path) -> None:
     [
         ("epoch = 3\n", "unknown setting 'epoch'; did you mean 'epochs'?"),
         ('epochs = "3"\n', "run.toml: epochs must be int, got '3'"),
-        ("epochs = 0\n", "epochs must be >= 1, got 0"),
+        ("batch_size = 0\n", "batch_size must be >= 1, got 0"),
         ("epochs\n", "run.toml: not TOML: "),
         (None, "run.toml: cannot read: No such file or directory"),
     ],

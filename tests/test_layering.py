@@ -25,7 +25,8 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.files", "hetvs.progress"),
     ("hetvs.settings", "hetvs.arrays"),
     ("hetvs.config",),
-    ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check"),
+    ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
+    ("hetvs.card_fields",),
     ("hetvs.artifacts",),
     ("hetvs.retrieval", "hetvs.datasets"),
 )

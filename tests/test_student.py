@@ -19,7 +19,7 @@ from hetvs.models.storage import load_run
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.student import prototypes_of, train_student
-from hetvs.training.teacher_views import teacher_views
+from hetvs.training.teacher_views import Crops, cached_views
 
 
 def metrics(run: Path) -> list[dict[str, float]]:
@@ -58,7 +58,7 @@ def test_prototypes_may_be_class_means_where_the_teacher_has_its_own(
     shapes: Manifest, shapes_cloud: Path, tmp_path: Path, kind: str
 ) -> None:
     teacher, store = open_encoder(shapes_cloud, threads=1), ImageStore(shapes, shapes.rows("train"), 24)
-    views = teacher_views(tmp_path / "v", teacher, store, Augment(), views=2, seed=0, student_px=16)
+    views = cached_views(tmp_path / "v", teacher, Crops(store, Augment(), 0), views=2, student_px=16)
     own, means = (prototypes_of(shapes_cloud, views, choice) for choice in ("teacher", kind))
     assert own.labels == means.labels
     assert not torch.allclose(own.rows_CD, means.rows_CD, atol=1e-3)

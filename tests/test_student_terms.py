@@ -22,7 +22,7 @@ from hetvs.preprocess import Preprocess
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.student import StudentStage, prototypes_of, train_student
-from hetvs.training.teacher_views import teacher_views
+from hetvs.training.teacher_views import Crops, cached_views
 
 SMALL = StudentConfig(width=0.5, depth=1, img_size=16, source_size=24, epochs=3, batch_size=8, views=2, queue=8,
                       margin=2.0, amp="off", threads=1)  # fmt: skip
@@ -36,7 +36,7 @@ def stage_of(letters: Path, teacher: Path, folder: Path, config: StudentConfig) 
     torch.manual_seed(config.seed)
     manifest, encoder = read_manifest(letters), open_encoder(teacher, threads=1)
     store = ImageStore(manifest, manifest.rows("train"), config.source_size)
-    views = teacher_views(folder, encoder, store, Augment(), views=2, seed=0, student_px=config.img_size)
+    views = cached_views(folder, encoder, Crops(store, Augment(), 0), views=2, student_px=config.img_size)
     backbone = build_backbone(config.backbone, {"width": config.width, "depth": config.depth}, config.img_size)
     model = Embedder(backbone.trunk, backbone.features, encoder.card.dim, backbone.preprocess)
     stage = StudentStage(views, model, prototypes_of(teacher, views, config.prototypes), config, encoder)

@@ -9,12 +9,11 @@ import pytest
 import torch
 
 from hetvs.encoders import open_encoder
-from hetvs.errors import ArtifactError
 from hetvs.manifest import Manifest
 from hetvs.preprocess import Preprocess, open_rgba
 from hetvs.training.augment import Augment, downscale, draws
 from hetvs.training.images import ImageStore
-from hetvs.training.teacher_views import teacher_views
+from hetvs.training.teacher_views import Crops, LiveViews, cached_views
 
 
 def test_a_view_depends_on_seed_image_and_view_alone() -> None:
@@ -78,21 +77,51 @@ def test_cached_views_replay_the_very_crop(
     shapes: Manifest, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     teacher, store = open_encoder(shapes_cloud, threads=1), ImageStore(shapes, shapes.rows("train"), 24)
-    images, views = np.array([5, 0, 11]), np.array([1, 0, 1])
-    kept = teacher_views(tmp_path / "a", teacher, store, Augment(), views=2, seed=1, student_px=16)
+    images, views = np.array([5, 0, 11]), np.array([0, 1, 0])  # (image + epoch) % 2 in epoch 1
+    crops = Crops(store, Augment(), 1)
+    kept = cached_views(tmp_path / "a", teacher, crops, views=2, student_px=16)
     monkeypatch.setattr("hetvs.training.teacher_views.PIXEL_BUDGET_BYTES", 0)
-    drawn = teacher_views(tmp_path / "b", teacher, store, Augment(), views=2, seed=1, student_px=16)
+    drawn = cached_views(tmp_path / "b", teacher, crops, views=2, student_px=16)
     assert drawn.pixels is None
-    assert torch.equal(kept.batch(images, views)[0], drawn.batch(images, views)[0])
-    crops = Augment().render(store.rgba(images), draws(1, images, views), 24)
-    assert np.allclose(teacher.encode(crops.permute(0, 2, 3, 1).numpy()), kept.batch(images, views)[1], atol=1e-5)
+    assert torch.equal(kept.batch(images, 1)[0], drawn.batch(images, 1)[0])
+    shown = Augment().render(store.rgba(images), draws(1, images, views), 24)
+    assert np.allclose(teacher.encode(shown.permute(0, 2, 3, 1).numpy()), kept.batch(images, 1)[1], atol=1e-5)
 
 
-def test_stale_views_are_refused(shapes: Manifest, shapes_cloud: Path, tmp_path: Path) -> None:
-    teacher, store = open_encoder(shapes_cloud, threads=1), ImageStore(shapes, shapes.rows("train"), 24)
-    teacher_views(tmp_path / "v", teacher, store, Augment(), views=1, seed=0, student_px=16)
-    with pytest.raises(ArtifactError, match=r"stale \(other augmentation"):
-        teacher_views(tmp_path / "v", teacher, store, Augment(zoom=(1, 1)), views=1, seed=0, student_px=16)
-    fewer = ImageStore(shapes, shapes.rows("train")[1:], 24)
-    with pytest.raises(ArtifactError, match=r"stale \(other images"):
-        teacher_views(tmp_path / "v", teacher, fewer, Augment(), views=1, seed=0, student_px=16)
+def test_shared_views_are_made_once_and_never_read_stale(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, rows = open_encoder(shapes_cloud, threads=1), shapes.rows("train")
+    crops = Crops(ImageStore(shapes, rows, 24), Augment(), 0)
+    first = cached_views(tmp_path, teacher, crops, views=1, student_px=16)
+    asked: list[int] = []
+    encode = type(teacher).encode
+    monkeypatch.setattr(type(teacher), "encode", lambda self, x: asked.append(len(x)) or encode(self, x))
+    other_size = cached_views(tmp_path, teacher, crops, views=1, student_px=12)
+    assert asked == []  # another student's pixels need no teacher
+    assert torch.equal(first.vectors(), other_size.vectors())
+    assert other_size.batch(np.arange(2), 0)[0].shape == (2, 3, 12, 12)
+    fewer = Crops(ImageStore(shapes, rows[1:], 24), Augment(), 0)
+    for changed in (Crops(crops.store, Augment(zoom=(1, 1)), 0), Crops(crops.store, Augment(), 1), fewer):
+        asked.clear()
+        cached_views(tmp_path, teacher, changed, views=1, student_px=16)
+        assert sum(asked) == len(changed.store)
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_a_live_teacher_sees_what_its_student_sees(shapes: Manifest, shapes_cloud: Path) -> None:
+    teacher = open_encoder(shapes_cloud, threads=1)
+    crops = Crops(ImageStore(shapes, shapes.rows("train"), 24), Augment(), 3)
+    images = np.array([4, 9, 2])
+    live = LiveViews(crops, teacher, 24, mixup=False)
+    for epoch in (0, 7):
+        pixels, vectors = live.batch(images, epoch)
+        assert torch.equal(pixels, crops.render(images, np.full(3, epoch), 24))
+        assert np.allclose(teacher.encode(pixels.permute(0, 2, 3, 1).numpy()), vectors, atol=1e-6)
+    assert not torch.equal(live.batch(images, 0)[0], live.batch(images, 1)[0])
+    mixed, target = LiveViews(crops, teacher, 24, mixup=True).batch(images, 7)
+    plain = crops.render(images, np.full(3, 7), 24).float()
+    between = torch.minimum(plain, plain.roll(1, 0)) - 1, torch.maximum(plain, plain.roll(1, 0)) + 1
+    assert ((mixed >= between[0]) & (mixed <= between[1])).all()
+    assert not torch.equal(mixed.float(), plain)
+    assert np.allclose(teacher.encode(mixed.permute(0, 2, 3, 1).numpy()), target, atol=1e-6)

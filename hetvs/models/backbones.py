@@ -63,11 +63,13 @@ def backbone_names() -> list[str]:
 
 
 def options_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those `settings` (width, depth) that the builder of one of our backbones takes.
+    """Return those `settings` (width, depth, blocks) that the builder of a backbone takes.
 
     >>> options_of("hetvs/edgenet", {"width": 2.0, "depth": 3, "lr": 0.1})
     {'width': 2.0, 'depth': 3}
     """
+    if name in LITE_WIDTHS:
+        return {"blocks": settings["blocks"]} if settings.get("blocks") else {}
     taken = inspect.signature(OURS[name]).parameters if name in OURS else {}
     return {key: value for key, value in settings.items() if key in taken}
 
@@ -127,6 +129,20 @@ class LiteTrunk(nn.Module):
         return features
 
 
+class LiteStart(nn.Module):
+    """The stem and the first blocks of an EfficientNet-Lite: a student cut out of a larger model, with its weights."""
+
+    def __init__(self, net: nn.Module, blocks: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(net.get_submodule("_conv_stem"), net.get_submodule("_bn0"), nn.ReLU6(inplace=True))
+        self.blocks = nn.Sequential(*list(net.get_submodule("_blocks").children())[:blocks])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled output of the last block (B, D_h)."""
+        pooled: Tensor = self.blocks(self.stem(x)).mean((2, 3))
+        return pooled
+
+
 def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
     if name not in LITE_WIDTHS:
         raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(LITE_WIDTHS))}")
@@ -142,6 +158,12 @@ def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
         net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     net._fc = net._dropout = nn.Identity()  # the classifier stays behind, as of every trunk
     preprocess = Preprocess(size_px=size_px, mean=(127.0,) * 3, std=(128.0,) * 3)
+    if blocks := options.get("blocks", 0):
+        if blocks > len(net._blocks):
+            raise ConfigError(f"blocks = {blocks}, but {name} has {len(net._blocks)}")
+        start = LiteStart(net, blocks)
+        features = int(net._blocks[blocks - 1]._block_args.output_filters)
+        return Backbone(start, features, preprocess, (start.stem, *start.blocks))
     parts = (nn.ModuleList([net._conv_stem, net._bn0]), *net._blocks, nn.ModuleList([net._conv_head, net._bn1]))
     return Backbone(LiteTrunk(net), LITE_WIDTHS[name], preprocess, parts)
 

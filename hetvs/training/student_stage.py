@@ -1,0 +1,120 @@
+"""What a student learns in a step: the active terms of `hetvs.losses` on views of the teacher."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hetvs.config import StudentConfig
+from hetvs.encoders import Encoder, batches, embed
+from hetvs.losses import LOSSES
+from hetvs.losses.batch import Batch
+from hetvs.losses.focal import focal_weights, right_under_cloud
+from hetvs.losses.queue import Queue
+from hetvs.models.embedder import Embedder
+from hetvs.models.storage import Prototypes
+from hetvs.progress import track
+from hetvs.training.loop import Stage
+from hetvs.training.noise import photometric
+from hetvs.training.precision import autocast
+from hetvs.training.teacher_views import TeacherViews
+from hetvs.training.validation import Validation
+
+EMBED_BATCH = 128
+
+
+class StudentStage(Stage):
+    """The active terms of `hetvs.losses` on views of the teacher."""
+
+    title = "student"
+    model: Embedder
+
+    def __init__(
+        self, views: TeacherViews, model: Embedder, prototypes: Prototypes, config: StudentConfig, teacher: Encoder
+    ) -> None:
+        self.views, self.model, self.config, self.teacher = views, model, config, teacher
+        self.images = len(views.store)
+        self.prototypes_CD = prototypes.rows_CD.to(config.device)
+        self.scale = prototypes.scale
+        self.labels = class_numbers(views.store.manifest.labels[views.store.rows], prototypes.labels)
+        self.right = torch.from_numpy(self._right_under_cloud()) if config.focal else None
+        self.queue = Queue(min(config.queue, self.images), teacher.card.dim)
+        self.validation = Validation(views.store.manifest, config.rows)
+        self._gallery_nD: np.ndarray | None = None
+
+    def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        """Return the active terms of the batch; each image shows another view in each epoch."""
+        config = self.config
+        pixels, teacher_BD = self.views.batch(images_B, epoch)
+        pixels = photometric(pixels, images_B, seed=config.seed, epoch=epoch, strength=config.noise)
+        with autocast(config.device, config.amp):
+            query_BD = self.model(pixels.to(config.device))
+        images = torch.from_numpy(images_B)
+        batch = self._batch(query_BD, teacher_BD, images)
+        terms = {
+            name: weight * LOSSES[name].loss(batch, config)
+            for name, weight in config.active_terms().items()
+            if self.queue.full or not LOSSES[name].needs_queue
+        }
+        self.queue.push(teacher_BD, images, self.labels[images])
+        return terms or {"filling_queue": 0 * query_BD.sum()}
+
+    def _batch(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor) -> Batch:
+        device, queue = self.config.device, self.queue
+        right_B = None if self.right is None else self.right[images_B].to(device)
+        return Batch(
+            query_BD=query_BD,
+            teacher_BD=teacher_BD.to(device),
+            labels_B=self.labels[images_B].to(device),
+            images_B=images_B.to(device),
+            keys_SD=queue.keys_SD.to(device),
+            key_images_S=queue.images_S.to(device),
+            key_labels_S=queue.labels_S.to(device),
+            prototypes_CD=self.prototypes_CD,
+            scale=self.scale,
+            weights_B=None if right_B is None else focal_weights(right_B, self.config.focal),
+        )
+
+    def _right_under_cloud(self) -> np.ndarray:
+        """Embed the whole labelled images by the teacher: a view may be harder than its image."""
+        manifest, labelled = self.views.store.manifest, np.flatnonzero(self.labels >= 0)
+        rows = self.views.store.rows[labelled]
+        shown = track(batches(rows, EMBED_BATCH), "teacher's first answers")
+        vectors_nD = embed(self.teacher, manifest, shown).vectors_ND
+        right_n = np.zeros(self.images, dtype=bool)
+        right_n[labelled] = right_under_cloud(vectors_nD, manifest.ids[rows], manifest.labels[rows])
+        return right_n
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the queue."""
+        return self.queue.state()
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Take the queue back."""
+        self.queue.load(state)
+
+    def validate(self, model: nn.Module) -> dict[str, float]:
+        """Return M(q,q) and M(q,g) on the val split, and the mean cosine to the teacher."""
+        query_nD = self.validation.vectors(model, self.config.img_size)
+        if not len(query_nD):
+            return {}
+        if self._gallery_nD is None:
+            self._gallery_nD = self.validation.encoded(self.teacher)
+        cosine = float((query_nD * self._gallery_nD).sum(1).mean())
+        homogeneous = self.validation.metrics(query_nD, query_nD, "q,q")
+        heterogeneous = self.validation.metrics(query_nD, self._gallery_nD, "q,g")
+        return {**homogeneous, **heterogeneous, "val/cosine": round(cosine, 6)}
+
+
+def class_numbers(labels: np.ndarray, prototype_labels: Sequence[str]) -> Tensor:
+    """Return the class number of each label (n,): its prototype row, or a number after the last row; -1 for none.
+
+    >>> class_numbers(np.array(["b", "x", "", "x"]), ("a", "b"))
+    tensor([ 1,  2, -1,  2])
+    """
+    rest = sorted(set(labels.tolist()) - {*prototype_labels, ""})
+    number_of = {"": -1} | {label: number for number, label in enumerate([*prototype_labels, *rest])}
+    return torch.tensor([number_of[label] for label in labels.tolist()])
