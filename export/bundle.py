@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from export.golden import GOLDEN_IMAGES, parity_rows, read_pixels
+from export.golden import GOLDEN_FILES, GOLDEN_IMAGES, cut_pixels, golden_cuts, parity_rows, png_bytes, read_pixels
 from export.parity import require_parity
 from export.to_onnx import require_linear_end, to_onnx
 from hetvs.artifacts import EdgeBundle
@@ -23,13 +24,19 @@ def export_bundle(
     """Write the bundle of a finished run to `output` and return it.
 
     Parity with PyTorch is measured through the written file, one image at a time, on up to 64 real
-    images of `manifest`; ParityError leaves nothing behind. Raises ConfigError when the embedder
-    does not end in a linear layer.
+    images of `manifest` and the cuts that stay with the bundle as files; ParityError leaves nothing
+    behind. Raises ConfigError when the embedder does not end in a linear layer.
     """
     embedder, card = load_run(run_folder)
     rows = parity_rows(manifest)
-    ids = tuple(str(image_id) for image_id in manifest.ids[rows])
-    pixels_BHWC = read_pixels(manifest, rows, card.preprocess)
+    size = card.preprocess.size_px
+    cuts = golden_cuts(manifest, rows[:GOLDEN_IMAGES], size)
+    files = tuple(f"golden_{number}.png" for number in range(len(cuts)))
+    ids = files + tuple(str(image_id) for image_id in manifest.ids[rows])
+    pixels_BHWC = np.concatenate(
+        [np.stack([cut_pixels(cut, size) for cut in cuts]), read_pixels(manifest, rows, card.preprocess)]
+    )
+    golden = slice(GOLDEN_FILES + GOLDEN_IMAGES)
     pixels = torch.from_numpy(pixels_BHWC)
     require_linear_end(embedder, pixels)
     with torch.inference_mode():
@@ -37,14 +44,17 @@ def export_bundle(
     with new_folder(output, overwrite=overwrite) as temporary:
         path = temporary / "model.onnx"
         write_bytes(path, to_onnx(embedder, card, config.opset).SerializeToString())
+        for name, cut in zip(files, cuts, strict=True):
+            write_bytes(temporary / name, png_bytes(cut))
         actual_BD = run_session(open_session(path, threads=1), pixels_BHWC)
         worst = require_parity(expected_BD, actual_BD, ids, config.tolerance, str(output / "model.onnx"))
         EdgeBundle(
             folder=output,
             card=card,
-            golden_pixels=pixels_BHWC[:GOLDEN_IMAGES],
-            golden_vectors=expected_BD[:GOLDEN_IMAGES],
-            golden_ids=ids[:GOLDEN_IMAGES],
+            golden_pixels=pixels_BHWC[golden],
+            golden_vectors=expected_BD[golden],
+            golden_ids=ids[golden],
+            golden_files=files,
             tolerance=config.tolerance,
             parity_max_abs=worst,
             opset=config.opset,

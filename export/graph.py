@@ -6,7 +6,8 @@ from pathlib import Path
 
 import onnx
 
-from hetvs.artifacts import SCHEMA_VERSION, ModelCard
+from hetvs.artifacts import ModelCard
+from hetvs.card_fields import SCHEMA_VERSION
 from hetvs.errors import ArtifactError
 
 INPUT_NAME = "pixels"
@@ -33,6 +34,11 @@ def graph_metadata(card: ModelCard) -> dict[str, str]:
 def read_metadata(model: onnx.ModelProto) -> dict[str, str]:
     """Return the `hetvs.*` metadata of a graph."""
     return {entry.key: entry.value for entry in model.metadata_props if entry.key.startswith("hetvs.")}
+
+
+def opset_of(model: onnx.ModelProto) -> int | None:
+    """Return the version of ONNX's own operators that a graph asks for; None when it names none."""
+    return next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
 
 
 def load_graph(path: Path) -> onnx.ModelProto:

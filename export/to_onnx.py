@@ -12,7 +12,7 @@ import onnx
 import torch
 from torch import Tensor, nn
 
-from export.graph import INPUT_NAME, OUTPUT_NAME, graph_metadata
+from export.graph import INPUT_NAME, OUTPUT_NAME, graph_metadata, opset_of
 from hetvs.artifacts import ModelCard
 from hetvs.errors import ConfigError
 from hetvs.models.embedder import Embedder
@@ -96,7 +96,7 @@ def _strip(model: onnx.ModelProto) -> None:
 
 def _require_opset(model: onnx.ModelProto, asked: int) -> None:
     """Raise ConfigError when the graph has another opset than `asked`: torch raises low ones silently."""
-    written = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), None)
+    written = opset_of(model)
     if written != asked:
         raise ConfigError(f"export: asked for opset {asked}, torch {torch.__version__} wrote {written}; set --opset")
 

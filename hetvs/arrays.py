@@ -22,7 +22,7 @@ def load_array(path: Path) -> np.ndarray:
         array: np.ndarray = np.load(path, allow_pickle=False)
     except FileNotFoundError:
         raise ArtifactError(f"{path}: not found") from None
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, MemoryError) as error:  # a header may claim more than there is memory
         raise ArtifactError(f"{path}: not a readable .npy array: {error}") from error
     return array
 

@@ -1,26 +1,26 @@
 """Files that outlive a process: SpaceCard, ModelCard, EmbeddingSet, EdgeBundle.
 
-Every one of them knows its space. `SCHEMA_VERSION` is bumped when a field changes its meaning.
+Every one of them knows its space.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
 from hetvs.arrays import array_digest, load_array, save_array
+from hetvs.card_fields import SCHEMA_VERSION, build, of_this_schema, preprocess_of
 from hetvs.errors import ArtifactError, IncompatibleSpaceError
 from hetvs.files import digest_json, new_folder, read_json, write_json
 from hetvs.preprocess import Preprocess
 
-SCHEMA_VERSION = 1
+BUNDLE_VERSION = 2  # of the edge bundle alone: a number of its own, since SCHEMA_VERSION is part of every space id
 UNIT_NORM_TOLERANCE = 1e-4
 CARD_NAME = "card.json"
 SET_DIGESTS = ("model_digest", "vectors_digest", "ids_digest")  # in space.json, beside the space's own fields
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class SpaceCard:
         """Read a card back; ArtifactError when a field is off or `space_id` was edited."""
         values = dict(value) if isinstance(value, dict) else {}
         claimed = values.pop("space_id", None)
-        space = _build(cls, _of_this_schema(values, where), where)
+        space = build(cls, of_this_schema(values, where), where)
         if claimed != space.space_id:
             raise ArtifactError(f"{where}: space_id {claimed!r} does not match its fields; re-export the artifact")
         return space
@@ -106,11 +106,11 @@ class ModelCard:
     @classmethod
     def from_json(cls, value: Any, where: str) -> ModelCard:
         """Read a card back; ArtifactError when a field is missing, unknown or of another schema."""
-        values = _of_this_schema(dict(value) if isinstance(value, dict) else {}, where)
+        values = of_this_schema(dict(value) if isinstance(value, dict) else {}, where)
         del values["schema_version"]
         values["space"] = SpaceCard.from_json(values.get("space"), where)
-        values["preprocess"] = _preprocess(values.get("preprocess"), where)
-        return _build(cls, values, where)
+        values["preprocess"] = preprocess_of(values.get("preprocess"), where)
+        return build(cls, values, where)
 
     def save(self, folder: Path) -> None:
         """Write `card.json` into `folder`, atomically."""
@@ -181,10 +181,11 @@ class EmbeddingSet:
 class EdgeBundle:
     """The folder that goes to the device: model.onnx, card.json, golden images and vectors.
 
-    `golden_pixels` is (16, S, S, 3) uint8, `golden_vectors` (16, D) float32 from the PyTorch model,
-    `golden_ids` the ids of the 16 images; a runtime is right when no component differs by more than
-    `tolerance`. `parity_max_abs` is what export measured against PyTorch, `opset` the ONNX opset,
-    `onnx_digest` the sha256 of model.onnx.
+    `golden_pixels` is (18, S, S, 3) uint8, `golden_vectors` (18, D) float32 from the PyTorch model,
+    `golden_ids` the ids of the 18 images; a runtime is right when no component differs by more than
+    `tolerance`. The first ids are `golden_files`: names of PNG files in the folder, at a size of their
+    own, so that a resizer can be tested too. `parity_max_abs` is what export measured against PyTorch,
+    `opset` the ONNX opset, `onnx_digest` the sha256 of model.onnx.
     """
 
     folder: Path
@@ -192,6 +193,7 @@ class EdgeBundle:
     golden_pixels: np.ndarray
     golden_vectors: np.ndarray
     golden_ids: tuple[str, ...]
+    golden_files: tuple[str, ...]
     tolerance: float
     parity_max_abs: float
     opset: int
@@ -208,6 +210,10 @@ class EdgeBundle:
                     f"{self.folder / name}.npy: {array.dtype} {array.shape} does not fit the card "
                     f"({np.dtype(dtype)} {shape}); run `hetvs export` again"
                 )
+        if not self.golden_files or self.golden_files != self.golden_ids[: len(self.golden_files)]:
+            raise ArtifactError(
+                f"{self.folder / CARD_NAME}: golden_files are not the first golden_ids; run `hetvs export` again"
+            )
 
     @property
     def model_path(self) -> Path:
@@ -217,11 +223,13 @@ class EdgeBundle:
     def write_side_files(self, folder: Path) -> None:
         """Write card.json and the golden arrays into `folder`, beside a model.onnx that is there."""
         export = {
+            "version": BUNDLE_VERSION,
             "tolerance": self.tolerance,
             "parity_max_abs": self.parity_max_abs,
             "opset": self.opset,
             "onnx_digest": self.onnx_digest,
             "golden_ids": list(self.golden_ids),
+            "golden_files": list(self.golden_files),
             "input": {"name": "pixels", "dtype": "uint8", "layout": "NHWC", "colour": "RGB"},
             "output": {"name": "embedding", "dtype": "float32", "norm": 1},
         }
@@ -238,6 +246,11 @@ class EdgeBundle:
         export = values.pop("export", None)
         if not isinstance(export, dict):
             raise ArtifactError(f"{path}: is not the card of an edge bundle; run `hetvs export` on the run")
+        version = export.get("version", 1)
+        if version != BUNDLE_VERSION:
+            raise ArtifactError(
+                f"{path}: bundle version {version!r}, this hetvs reads {BUNDLE_VERSION}; run `hetvs export` again"
+            )
         try:
             bundle = cls(
                 folder=folder,
@@ -245,6 +258,7 @@ class EdgeBundle:
                 golden_pixels=load_array(folder / "golden_pixels.npy"),
                 golden_vectors=load_array(folder / "golden_vectors.npy"),
                 golden_ids=tuple(map(str, export["golden_ids"])),
+                golden_files=tuple(map(str, export["golden_files"])),
                 tolerance=float(export["tolerance"]),
                 parity_max_abs=float(export["parity_max_abs"]),
                 opset=int(export["opset"]),
@@ -262,36 +276,3 @@ class EdgeBundle:
 def is_bundle(folder: Path) -> bool:
     """Say whether `folder` holds an exported bundle (rather than a training run)."""
     return (folder / "model.onnx").is_file()
-
-
-def _of_this_schema(values: dict[str, Any], where: str) -> dict[str, Any]:
-    """Return `values`; ArtifactError when they were written with another schema version."""
-    version = values.get("schema_version")
-    if version != SCHEMA_VERSION:
-        raise ArtifactError(f"{where}: schema version {version!r}, this hetvs reads {SCHEMA_VERSION}; re-export it")
-    return values
-
-
-def _preprocess(value: Any, where: str) -> Preprocess:
-    """Read the preprocessing of a card; mean and std are lists of three numbers in JSON."""
-    values = dict(value) if isinstance(value, dict) else {}
-    for key in ("mean", "std"):
-        numbers = values.get(key)
-        if not (isinstance(numbers, list) and len(numbers) == 3 and all(isinstance(n, float | int) for n in numbers)):
-            raise ArtifactError(f"{where}: preprocess {key} is not three numbers; re-export it")
-        values[key] = tuple(numbers)
-    return _build(Preprocess, values, where)
-
-
-def _build(cls: type[T], values: dict[str, Any], where: str) -> T:
-    """Make a dataclass from JSON values; a missing, unknown or mistyped field is an ArtifactError."""
-    kinds = {f.name: f.type for f in fields(cls)}  # type: ignore[arg-type]
-    for name, value in values.items():
-        if name not in kinds:
-            raise ArtifactError(f"{where}: unknown field {name!r}; written by another version of hetvs?")
-        if kinds[name] in ("str", "int") and type(value).__name__ != kinds[name]:
-            raise ArtifactError(f"{where}: {name} must be {kinds[name]}, got {value!r}; re-export it")
-    try:
-        return cls(**values)
-    except TypeError as error:
-        raise ArtifactError(f"{where}: {error}; written by another version of hetvs?") from None

@@ -47,6 +47,18 @@ def run_session(session: Any, pixels_BHWC: np.ndarray) -> np.ndarray:
     return np.concatenate([session.run(None, {name: image[None]})[0] for image in pixels_BHWC])
 
 
+def require_served(session: Any, card: ModelCard, path: Path) -> None:
+    """Raise ArtifactError unless the graph takes one (1, S, S, 3) uint8 image and gives one (1, D) float32 vector."""
+    size = card.preprocess.size_px
+    expected = [("tensor(uint8)", [1, size, size, 3])], [("tensor(float)", [1, card.dim])]
+    actual = tuple(
+        [(value.type, value.shape) for value in values] for values in (session.get_inputs(), session.get_outputs())
+    )
+    for part, wanted, got in zip(("input", "output"), expected, actual, strict=True):
+        if got != wanted:
+            raise ArtifactError(f"{path}: {part} is {got}, its card says {wanted}; run `hetvs export` again")
+
+
 class OnnxEncoder(Encoder):
     """An edge bundle through ONNX Runtime on the CPU: what ships is what is measured."""
 
@@ -55,6 +67,7 @@ class OnnxEncoder(Encoder):
         if digest_file(bundle.model_path) != bundle.onnx_digest:
             raise ArtifactError(f"{bundle.model_path}: digest differs from its card.json; run `hetvs export` again")
         self._session = open_session(bundle.model_path, threads)
+        require_served(self._session, bundle.card, bundle.model_path)
         self.card = bundle.card
 
     def encode(self, pixels_BHWC: np.ndarray) -> np.ndarray:

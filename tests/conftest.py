@@ -132,7 +132,7 @@ def run_folder(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from hetvs.preprocess import Preprocess
 
     torch.manual_seed(0)
-    preprocess = Preprocess(size_px=32)
+    preprocess = Preprocess(size_px=32, mean=(123.675, 116.28, 103.53), std=(58.395, 57.12, 57.375))  # ImageNet's
     backbone = build_backbone("hetvs/edgenet", {"width": 0.5, "depth": 1}, 32)
     embedder = Embedder(backbone.trunk, backbone.features, 16, preprocess)
     pixels = np.stack([preprocess.read(path) for path in read_manifest(letters).paths])

@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner, Result
@@ -14,7 +13,7 @@ from click.testing import CliRunner, Result
 from export.verify import check_bundle, space_of
 from hetvs.artifacts import EdgeBundle, EmbeddingSet, SpaceCard
 from hetvs.cli import main
-from hetvs.errors import ArtifactError, IncompatibleSpaceError, ParityError
+from hetvs.errors import ArtifactError, IncompatibleSpaceError
 from hetvs.files import digest_file
 
 
@@ -53,46 +52,12 @@ def assert_one_line(result: Result, *parts: str) -> None:
 def test_a_whole_bundle_passes(bundle_folder: Path, run_folder: Path) -> None:
     result = run(bundle_folder, "--against", run_folder, "--against", bundle_folder)
     assert result.exit_code == 0, result.output
-    assert "golden: 16 images" in result.stdout
+    assert "golden: 18 images" in result.stdout
+    assert "resize: 2 golden files, largest difference 0 of 255 levels" in result.stdout
     assert result.stdout.splitlines()[-1] == f"next: hetvs bench {bundle_folder} -o bench/"
     facts = json.loads(run(bundle_folder, "--json").stdout)
     assert facts["golden_max_abs"] < facts["tolerance"]
-
-
-def test_swapped_pixel_order_fails_the_golden_images(copied: Path) -> None:
-    pixels = np.load(copied / "golden_pixels.npy")
-    np.save(copied / "golden_pixels.npy", pixels[..., ::-1].copy())  # BGR
-    with pytest.raises(ParityError, match=r"image '[A-D]\d+', component \d+ differs"):
-        check_bundle(copied)
-    assert_one_line(run(copied), "differs from PyTorch by", "tolerance")
-
-
-def test_one_changed_weight_fails(copied: Path) -> None:
-    def change(model: onnx.ModelProto) -> None:
-        tensor = next(t for t in model.graph.initializer if t.name.endswith("projection.bias"))
-        weights = onnx.numpy_helper.to_array(tensor).copy()
-        weights[0] += 0.5  # of the bias: a weight behind a ReLU may never be seen
-        tensor.raw_data = weights.tobytes()
-
-    edit_graph(copied, change)
-    with pytest.raises(ParityError):
-        check_bundle(copied)
-
-
-def test_changed_mean_or_std_fails_in_the_card_and_in_the_graph(copied: Path) -> None:
-    def change(model: onnx.ModelProto) -> None:
-        tensor = next(t for t in model.graph.initializer if list(t.dims) == [1, 3, 1, 1])
-        tensor.raw_data = (onnx.numpy_helper.to_array(tensor) * 0.9).astype(np.float32).tobytes()
-
-    original = (copied / "card.json").read_text()
-    for key in ("mean", "std"):
-        edit_card(copied, lambda card, key=key: card["preprocess"].update({key: [120.0, 127.5, 127.5]}))
-        with pytest.raises(ArtifactError, match=r"hetvs\.preprocess_digest"):
-            check_bundle(copied)
-        (copied / "card.json").write_text(original)
-    edit_graph(copied, change)
-    with pytest.raises(ParityError):
-        check_bundle(copied)
+    assert (facts["golden_files"], facts["resize_max_levels"]) == (["golden_0.png", "golden_1.png"], 0)
 
 
 def test_an_unsigned_change_of_the_graph_fails(copied: Path) -> None:
@@ -101,14 +66,7 @@ def test_an_unsigned_change_of_the_graph_fails(copied: Path) -> None:
     assert_one_line(run(copied), "digest differs from card.json")
 
 
-@pytest.mark.parametrize("keep", [0, 10, 5000])
-def test_a_truncated_graph_is_one_line(copied: Path, keep: int) -> None:
-    (copied / "model.onnx").write_bytes((copied / "model.onnx").read_bytes()[:keep])
-    edit_card(copied, lambda card: card["export"].update(onnx_digest=digest_file(copied / "model.onnx")))
-    assert_one_line(run(copied), "model.onnx", "run `hetvs export` again")
-
-
-@pytest.mark.parametrize("name", ["model.onnx", "card.json", "golden_pixels.npy", "golden_vectors.npy"])
+@pytest.mark.parametrize("name", ["model.onnx", "card.json", "golden_0.png", "golden_pixels.npy", "golden_vectors.npy"])
 def test_a_missing_file_is_one_line(copied: Path, name: str) -> None:
     (copied / name).unlink()
     assert_one_line(run(copied), name, "not found")
@@ -123,7 +81,10 @@ def test_a_missing_file_is_one_line(copied: Path, name: str) -> None:
         (lambda card: card["export"].update(golden_ids=["one"]), "does not fit the card"),
         (lambda card: card.pop("export"), "is not the card of an edge bundle"),
         (lambda card: card["space"].update(dim=8), "space_id"),
-        (lambda card: card["preprocess"].update(resize="stretch"), "hetvs.resize"),
+        (lambda card: card["export"].update(opset=19), "opset 18, card.json says 19"),
+        (lambda card: card["preprocess"].update(mean=[120.0, 116.28, 103.53]), "hetvs.preprocess_digest"),
+        (lambda card: card["preprocess"].update(std=[58.0, 57.12, 57.375]), "hetvs.preprocess_digest"),
+        (lambda card: card["preprocess"].update(resize="stretch"), "resize contract 'stretch'"),
     ],
 )
 def test_an_edited_card_is_one_line(copied: Path, edit: Callable[[dict], None], part: str) -> None:

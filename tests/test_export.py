@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +9,14 @@ import onnx
 import pytest
 import torch
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 from torch import Tensor, nn
 
 from export import bundle as bundle_module
 from export.bundle import export_bundle
-from export.golden import GOLDEN_IMAGES, parity_rows, read_pixels
+from export.golden import GOLDEN_FILES, GOLDEN_IMAGES, cut_sides, golden_cuts, parity_rows, png_bytes, read_pixels
 from export.graph import graph_metadata, read_metadata
 from export.parity import require_parity
 from export.to_onnx import _require_opset, require_linear_end
@@ -21,7 +25,7 @@ from hetvs.cli import main
 from hetvs.config import ExportConfig
 from hetvs.encoders import open_encoder
 from hetvs.errors import ConfigError, ManifestError, ParityError
-from hetvs.manifest import read_manifest
+from hetvs.manifest import Manifest, read_manifest
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import load_run
 from hetvs.preprocess import Preprocess
@@ -41,7 +45,14 @@ def test_the_graph_takes_one_uint8_nhwc_image_and_gives_one_unit_vector(bundle_f
 def test_the_graph_is_one_file_without_left_overs(bundle_folder: Path) -> None:
     model = onnx.load(bundle_folder / "model.onnx", load_external_data=False)
     names = {path.name for path in bundle_folder.iterdir()}
-    assert names == {"model.onnx", "card.json", "golden_pixels.npy", "golden_vectors.npy"}
+    assert names == {
+        "model.onnx",
+        "card.json",
+        "golden_0.png",
+        "golden_1.png",
+        "golden_pixels.npy",
+        "golden_vectors.npy",
+    }
     assert not model.graph.value_info
     assert "BatchNormalization" not in {node.op_type for node in model.graph.node}  # folded
     assert str(Path.cwd()).encode() not in model.SerializeToString()  # no stack traces of the exporting machine
@@ -77,12 +88,46 @@ def test_golden_images_are_real_pixels_and_do_not_depend_on_row_order(bundle_fol
     bundle = EdgeBundle.load(bundle_folder)
     manifest = read_manifest(letters)
     rows = {str(image_id): row for row, image_id in enumerate(manifest.ids)}
-    assert len(set(bundle.golden_ids)) == GOLDEN_IMAGES
-    assert all(manifest.splits[rows[image_id]] == "val" for image_id in bundle.golden_ids)
-    first = manifest.paths[rows[bundle.golden_ids[0]]]
-    np.testing.assert_array_equal(bundle.golden_pixels[0], Preprocess(size_px=32).read(first))
-    assert [str(i) for i in manifest.ids[parity_rows(manifest)][:GOLDEN_IMAGES]] == list(bundle.golden_ids)
+    whole = bundle.golden_ids[GOLDEN_FILES:]
+    assert len(set(whole)) == GOLDEN_IMAGES
+    assert all(manifest.splits[rows[image_id]] == "val" for image_id in whole)
+    first = manifest.paths[rows[whole[0]]]
+    np.testing.assert_array_equal(bundle.golden_pixels[GOLDEN_FILES], Preprocess(size_px=32).read(first))
+    assert [str(i) for i in manifest.ids[parity_rows(manifest)][:GOLDEN_IMAGES]] == list(whole)
     assert bundle.parity_max_abs < 1e-5
+
+
+def test_golden_files_are_cuts_of_real_images_at_a_size_of_their_own(bundle_folder: Path, letters: Path) -> None:
+    bundle = EdgeBundle.load(bundle_folder)
+    manifest = read_manifest(letters)
+    cuts = golden_cuts(manifest, parity_rows(manifest)[:GOLDEN_IMAGES], 32)
+    assert [cut.size for cut in cuts] == list(cut_sides(40, 40, 32)) == [(40, 25), (12, 20)]
+    for row, (name, cut) in enumerate(zip(bundle.golden_files, cuts, strict=True)):
+        assert (bundle_folder / name).read_bytes() == png_bytes(cut)
+        np.testing.assert_array_equal(Image.open(bundle_folder / name).convert("RGBA"), cut)
+        np.testing.assert_array_equal(Preprocess(size_px=32).read(bundle_folder / name), bundle.golden_pixels[row])
+
+
+def test_golden_files_are_the_images_with_the_most_detail(
+    tmp_path: Path, make_manifest: Callable[..., Manifest]
+) -> None:
+    grey = Image.new("RGBA", (20, 20), (128, 128, 128, 255))
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 4), dtype=np.uint8))
+    pictures = [grey, noise, grey, grey.rotate(45), grey]
+    manifest = make_manifest("abcde", ids=[str(tmp_path / f"{n}") for n in range(5)])
+    for path, picture in zip(manifest.paths, pictures, strict=True):
+        picture.save(path)
+    wide, tall = golden_cuts(manifest, np.arange(5), 16)
+    np.testing.assert_array_equal(wide, noise.crop((0, 4, 20, 16)))
+    np.testing.assert_array_equal(tall, pictures[3].crop((7, 5, 13, 15)))
+
+
+@given(width=st.integers(1, 300), height=st.integers(1, 300), size_px=st.integers(2, 100))
+def test_a_golden_file_is_never_as_long_as_the_models_side(width: int, height: int, size_px: int) -> None:
+    for cut_width, cut_height in cut_sides(width, height, size_px):
+        assert 1 <= cut_width <= min(width, 2 * size_px)
+        assert 1 <= cut_height <= min(height, 2 * size_px)
+        assert max(cut_width, cut_height) != size_px
 
 
 def test_too_few_images_are_refused(tmp_path: Path, letters: Path) -> None:

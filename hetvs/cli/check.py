@@ -33,6 +33,8 @@ def check(bundle: Path, against: tuple[Path, ...], as_json: bool) -> None:
             "golden_images": len(checked.bundle.golden_ids),
             "golden_max_abs": checked.golden_max_abs,
             "tolerance": checked.bundle.tolerance,
+            "golden_files": list(checked.bundle.golden_files),
+            "resize_max_levels": checked.resize_max_levels,
             "same_space": [str(other) for other in against],
         }
         click.echo(json.dumps(facts, indent=2))
@@ -43,6 +45,10 @@ def check(bundle: Path, against: tuple[Path, ...], as_json: bool) -> None:
     click.echo(
         f"golden: {len(checked.bundle.golden_ids)} images, largest difference {checked.golden_max_abs:.1e} "
         f"(tolerance {checked.bundle.tolerance:g})"
+    )
+    click.echo(
+        f"resize: {len(checked.bundle.golden_files)} golden files, largest difference "
+        f"{checked.resize_max_levels} of 255 levels"
     )
     for other in against:
         click.echo(f"same space: {other}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hetvs.artifacts import SCHEMA_VERSION
+from hetvs.card_fields import SCHEMA_VERSION
 from hetvs.errors import ConfigError
 from hetvs.retrieval.breakdown import Slice
 from hetvs.retrieval.flips import Flips
