@@ -4,14 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
-PACKAGES := hetvs export edge_bench
+PACKAGES := hetvs export edge_bench studies
 
 # The emoji come from npm packages. Where npm is missing, a wheel brings it.
 comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo bench test test-slow lint type check clean
+.PHONY: help setup demo reproduce bench test test-slow lint type check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ $(INSTALLED): pyproject.toml
 
 demo: $(INSTALLED) ## the whole pipeline on real images: data, cloud model, edge model, report
 	$(BIN)/python examples/demo.py
+
+reproduce: $(INSTALLED) ## the study behind docs/results.md: hours, a row at a time; a killed one goes on
+	$(BIN)/python -m studies.compatibility
 
 bench: $(INSTALLED) ## latency of the demo's bundles on this machine, into bench/
 	@test -f runs/demo/bundles/edge/model.onnx \

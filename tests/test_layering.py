@@ -17,7 +17,7 @@ from hetvs.cli.group import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 HETVS = Path(sys.executable).with_name("hetvs")  # the installed command
-PACKAGES = ("hetvs", "export", "edge_bench")
+PACKAGES = ("hetvs", "export", "edge_bench", "studies")
 
 # A module imports from its own floor or from a lower one. The plain half (NumPy, no torch) is below `encoders`.
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
@@ -54,6 +54,7 @@ class Rule:
 
 
 RULES = [
+    Rule("what is installed sees no study", ("hetvs", "export", "edge_bench"), ("studies",)),
     Rule("export does not see edge_bench", ("export",), ("edge_bench",)),
     Rule("export and edge_bench are below the command line", ("export", "edge_bench"), ("hetvs.cli",)),
     Rule("edge_bench does not see export", ("edge_bench",), ("export",)),

@@ -1,0 +1,87 @@
+"""Does a small model that joins the cloud model's space search better than it could alone, and what does that cost?
+
+Emoji at 1/80 of the cloud model's MACs by every method; emoji at four sizes and kanji at 1/80 by the
+default loss, against the same network trained alone. Three seeds of everything but the cloud model.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from edge_bench.host import host_card
+from hetvs.errors import HetvsError
+from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD
+from studies.page import write_page
+from studies.plan import Case, Dataset, Places
+from studies.plot import require_matplotlib, write_plot
+from studies.rows import Row
+from studies.study import Study, describe, run_study
+
+NAME = "compatibility"
+SEEDS = (0, 1, 2)
+EMOJI = Dataset(name="emoji", folder=Path("data/emoji"), protocols=("B", "A", "C"), rows="core=1")
+KANJI = Dataset(name="kanji", folder=Path("data/kanji"), protocols=("manifest",))
+ABLATED = "1/80"
+SIZES = ("1/10", "1/23", "1/80", "1/200")
+ABLATIONS = (
+    "influence alone",
+    "anchor",
+    "anchor + context",
+    "anchor + rank difference",
+    "default + influence",
+    "default + focal",
+    HEAD,
+    CONTROL,
+)
+CASES = (
+    Case(EMOJI, "1", CLOUD),
+    *(Case(EMOJI, ABLATED, method) for method in (DEFAULT, BASELINE)),
+    *(Case(EMOJI, size, method) for size in SIZES if size != ABLATED for method in (DEFAULT, BASELINE)),
+    *(Case(EMOJI, ABLATED, method) for method in ABLATIONS),
+    Case(KANJI, "1", CLOUD),
+    *(Case(KANJI, ABLATED, method) for method in (DEFAULT, BASELINE, "influence alone")),
+    Case(EMOJI, "1/4", HALF),
+)
+HEADLINE = {dataset.name: dataset.protocols[0] for dataset in (EMOJI, KANJI)}
+TIMED = tuple(case for case in CASES if case.method == DEFAULT)
+
+
+@click.command()
+@click.option("--only", multiple=True, metavar="PATTERN", help="Run only these rows, such as 'emoji/1-80-*'; repeat.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, with what is done, and stop.")
+@click.option("--jobs", default=2, type=click.IntRange(min=1), help="Jobs at a time.  [default: 2]")
+@click.option("--threads", default=1, type=click.IntRange(min=1), help="CPU threads of a job.  [default: 1]")
+@click.option("--home", default="runs/reproduce", type=click.Path(path_type=Path), help="Where the runs go.")
+@click.option("--docs", default="docs", type=click.Path(path_type=Path), help="Where results and recipes lie.")
+def main(only: tuple[str, ...], dry_run: bool, jobs: int, threads: int, home: Path, docs: Path) -> None:
+    """Train, judge and compare; a killed study goes on where it was when it is started again."""
+    study = Study(
+        name=NAME,
+        module=f"studies.{NAME}",
+        cases=CASES,
+        timed=TIMED,
+        seeds=SEEDS,
+        places=Places(home=home, recipes=docs / "recipes"),
+    )
+
+    def show(rows: list[Row]) -> None:
+        mine = [row for row in rows if row.study == NAME]
+        write_page(docs / "results.md", mine, HEADLINE, host_card())
+        write_plot(docs / "accuracy-cost", mine, EMOJI.name, HEADLINE[EMOJI.name])
+
+    try:
+        planned = study.jobs(only)
+        if dry_run:
+            click.echo(describe(study, planned))
+            return
+        require_matplotlib()
+        sys.exit(run_study(study, docs / "results.json", planned, workers=jobs, threads=threads, show=show))
+    except HetvsError as error:
+        raise click.ClickException(str(error)) from error
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,221 @@
+"""From cases to jobs: what has to be fetched, trained, exported, embedded and measured for every row."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hetvs.config import StudentConfig, TeacherConfig
+from hetvs.settings import read_config
+from studies.columns import CARD as COLUMNS_CARD
+from studies.jobs import Job, Kind
+from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, Values, options, overrides, role_of
+
+KINDS = {
+    kind.name: kind
+    for kind in (
+        Kind(name="data", whole="manifest.csv", goes_on="", owns=False),
+        Kind(name="train", whole="card.json", goes_on="--resume", threaded=True),
+        Kind(name="bundles", whole="card.json"),
+        Kind(name="vectors", whole="space.json", threaded=True),
+        Kind(name="columns", whole=COLUMNS_CARD, threaded=True),
+        Kind(name="bench", whole="bench.json", alone=True),
+    )
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A data set as a study judges it: `rows` filters what is embedded, `fetched` sets are built by name."""
+
+    name: str
+    folder: Path
+    protocols: tuple[str, ...]
+    rows: str = ""
+    fetched: bool = True
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of a study: a method at a nominal share of the cloud model's MACs, once per seed."""
+
+    dataset: Dataset
+    size: str
+    method: str
+
+    @property
+    def name(self) -> str:
+        """What `--only` is matched against, and the stem of the folders.
+
+        >>> Case(Dataset(name="emoji", folder=Path("data"), protocols=()), "1/80", "anchor + context").name
+        'emoji/1-80-anchor-context'
+        """
+        return f"{self.dataset.name}/{_slug(self.size)}-{_slug(self.method)}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One trained network of a case, and the jobs that make what is known of it."""
+
+    case: Case
+    seed: int
+    train: Job
+    bundle: Job
+    columns: Job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Places:
+    """Where runs go and recipes lie."""
+
+    home: Path
+    recipes: Path
+
+
+@dataclass
+class Planner:
+    """Makes the jobs of cases, each once: two cases may share a run."""
+
+    places: Places
+    seeds: tuple[int, ...]
+    _jobs: dict[str, Job] = field(default_factory=dict)
+
+    def models(self, case: Case) -> list[Model]:
+        """Return a model per seed of `case`; there is one cloud model, with the seed of its recipe."""
+        if role_of(case.method) == "cloud":
+            seed = read_config(TeacherConfig, self._recipe(case.dataset, "cloud")).seed
+            return [self._model(case, seed, self._cloud(case.dataset, case.method))]
+        trainer = self._baseline if case.method == BASELINE else self._student
+        return [self._model(case, seed, trainer(case, seed)) for seed in self.seeds]
+
+    def bench(self, case: Case) -> Job:
+        """Return the job that times a case against its cloud model, on the first seed."""
+        edge = self.models(case)[0].bundle
+        cloud = self.models(Case(case.dataset, "1", CLOUD))[0].bundle
+        words = ["hetvs", "bench", str(cloud.output), str(edge.output)]
+        return self._job(case.dataset, "bench", _slug(case.size), words, (cloud, edge))
+
+    def _model(self, case: Case, seed: int, train: Job) -> Model:
+        """Return the model of a run: its bundle, its vectors, its columns."""
+        dataset, name = case.dataset, train.output.name
+        bundle, vectors = self._measured(dataset, train)
+        cloud = self._measured(dataset, self._cloud(dataset, CLOUD))[1]
+        role = role_of(case.method)
+        gallery = vectors if role == "cloud" else cloud
+        words = [
+            *("python", "-m", "studies.columns", str(dataset.folder)),
+            *("--gallery", str(gallery.output), "--query", str(vectors.output), "--role", role),
+            *(word for protocol in dataset.protocols for word in ("--protocol", protocol)),
+        ]
+        after = tuple(dict.fromkeys((vectors, gallery)))
+        return Model(case, seed, train, bundle, self._job(dataset, "columns", name, words, after))
+
+    def _measured(self, dataset: Dataset, train: Job) -> tuple[Job, Job]:
+        """Return the bundle of a run and, through that file, the vectors of the test images."""
+        name, data = train.output.name, str(dataset.folder)
+        words = ["hetvs", "export", str(train.output), "--data", data]
+        bundle = self._job(dataset, "bundles", name, words, (train,))
+        words = ["hetvs", "embed", data, "--model", str(bundle.output), "--split", "test"]
+        words += ["--rows", dataset.rows] if dataset.rows else []
+        vectors = self._job(dataset, "vectors", name, words, (bundle,))
+        return bundle, vectors
+
+    def _cloud(self, dataset: Dataset, method: str) -> Job:
+        recipe = self._recipe(dataset, "cloud")
+        config = read_config(TeacherConfig, recipe)
+        values: Values = {"img_size": config.img_size // 2} if method == HALF else {}
+        after: tuple[Job, ...] = ()
+        if config.companion:
+            companion = self._teacher(dataset, "companion", self._recipe(dataset, "companion"), {}, ())
+            values["companion"], after = companion.output, (companion,)
+        return self._teacher(dataset, _slug(method), recipe, values, after)
+
+    def _baseline(self, case: Case, seed: int) -> Job:
+        recipe = self._recipe(case.dataset, f"baseline-{_slug(case.size)}")
+        return self._teacher(case.dataset, _run_name(case, BASELINE, seed), recipe, {"seed": seed}, ())
+
+    def _teacher(self, dataset: Dataset, name: str, recipe: Path, values: Values, after: tuple[Job, ...]) -> Job:
+        read_config(TeacherConfig, recipe)  # a recipe that is missing or wrong is said before any work
+        words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(values)]
+        return self._job(dataset, "train", name, words, (*self._data(dataset), *after), recipe)
+
+    def _student(self, case: Case, seed: int) -> Job:
+        """Return the training of a student; one whose method the recipe is already is that of the default."""
+        dataset = case.dataset
+        recipe = self._recipe(dataset, f"student-{_slug(case.size)}")
+        config = read_config(StudentConfig, recipe)
+        values = overrides(case.method, config)
+        cloud = self._cloud(dataset, CLOUD)
+        after = [*self._data(dataset), cloud, *self._extra(dataset, config)]
+        name = _run_name(case, case.method if values else DEFAULT, seed)
+        if case.method == HEAD or values.get("start", config.start):
+            baseline = self._baseline(case, seed)
+            values["start"] = baseline.output
+            after.append(baseline)
+        if values.get("views", config.views):
+            values["views_folder"] = self.places.home / dataset.name / "views"
+        program = ("python", "-m", "studies.control") if case.method == CONTROL else ("hetvs", "train-student")
+        words = [*program, str(dataset.folder), "--teacher", str(cloud.output), "--config", str(recipe)]
+        return self._job(dataset, "train", name, [*words, *options({**values, "seed": seed})], tuple(after), recipe)
+
+    def _data(self, dataset: Dataset) -> tuple[Job, ...]:
+        if not dataset.fetched:
+            return ()
+        size = read_config(TeacherConfig, self._recipe(dataset, "cloud")).source_size
+        return (self._fetch(dataset.name, dataset.folder, size),)
+
+    def _extra(self, dataset: Dataset, config: StudentConfig) -> tuple[Job, ...]:
+        """Return the fetch of a recipe's extra images, where they are a named set."""
+        folder = Path(config.extra)
+        return (self._fetch(folder.name, folder, config.source_size),) if dataset.fetched and config.extra else ()
+
+    def _fetch(self, name: str, folder: Path, size_px: int) -> Job:
+        """A data set proves itself by a digest of its own, so one that is there is taken."""
+        job = Job(
+            name=f"{name}/data",
+            kind=KINDS["data"],
+            words=("hetvs", "data", "fetch", name, "-o", str(folder), "--size", str(size_px)),
+            output=folder,
+            record=self.places.home / name / "jobs" / "data",
+        )
+        return self._jobs.setdefault(job.name, job)
+
+    def _job(
+        self,
+        dataset: Dataset,
+        kind: str,
+        name: str,
+        words: Sequence[str],
+        after: tuple[Job, ...],
+        recipe: Path | None = None,
+    ) -> Job:
+        home = self.places.home / dataset.name
+        output = home / name if kind == "train" else home / kind / name
+        job = Job(
+            name=f"{dataset.name}/{name} {kind}",
+            kind=KINDS[kind],
+            words=(*words, "-o", str(output)),
+            output=output,
+            record=home / "jobs" / f"{name}-{kind}",
+            recipes=(recipe,) if recipe else (),
+            after=after,
+        )
+        return self._jobs.setdefault(job.name, job)
+
+    def _recipe(self, dataset: Dataset, stem: str) -> Path:
+        return self.places.recipes / f"{dataset.name}-{stem}.toml"
+
+
+def _run_name(case: Case, method: str, seed: int) -> str:
+    return f"{_slug(case.size)}-{_slug(method)}-s{seed}"
+
+
+def _slug(text: str) -> str:
+    """Return a text as part of a file name.
+
+    >>> _slug("anchor + context"), _slug("1/80")
+    ('anchor-context', '1-80')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
