@@ -60,7 +60,11 @@ RULES = [
     Rule("edge_bench does not see export", ("edge_bench",), ("export",)),
     Rule("edge_bench sees the plain half", ("edge_bench",), NOT_PLAIN),
     Rule("no torch in a benchmark process", ("edge_bench",), TORCH),
-    Rule("a bundle is checked without torch", ("export.graph", "export.parity", "export.verify"), TORCH),
+    Rule(
+        "a bundle is checked without torch",
+        ("export.graph", "export.parity", "export.verify", "export.to_phone"),
+        TORCH,
+    ),
     Rule("hetvs stands alone", ("hetvs",), ("export", "edge_bench"), exempt=("hetvs.cli",)),
     *(Rule(f"{name} is plain", (name,), TORCH + INFERENCE) for name in PLAIN),
     *(

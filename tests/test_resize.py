@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from hetvs.preprocess import RESIZE_CONTRACT, Box, Preprocess, fit_square, on_white
+from hetvs.preprocess import Box, Preprocess, fit_square, on_white
 
 ROOT = Path(__file__).parents[1]
 RESIZE_MJS = ROOT / "export" / "phone" / "web" / "resize.mjs"
+RESIZE_KT = ROOT / "export" / "phone" / "android" / "app" / "src" / "main" / "kotlin" / "Resize.kt"
 DRIVER = """
 import { readFileSync, writeFileSync } from "node:fs";
 const [module, folder] = process.argv.slice(1);
@@ -31,6 +32,24 @@ const squares = JSON.parse(readFileSync(`${folder}/cases.json`)).map(({ width, h
   return box ? resize(rgba, width, height, size, box) : resize(rgba, width, height, size);
 });
 writeFileSync(`${folder}/rgb`, Buffer.concat(squares));
+"""
+KOTLIN_DRIVER = """
+import io.hetvs.selftest.Resize
+import java.io.File
+
+fun main(arguments: Array<String>) {
+    val folder = File(arguments[0])
+    val rgba = File(folder, "rgba").readBytes()
+    var start = 0
+    File(folder, "rgb").outputStream().use { out ->
+        for (line in File(folder, "cases.txt").readLines()) {
+            val (width, height, size) = line.split(" ").map { it.toInt() }
+            val end = start + width * height * 4
+            out.write(Resize.resize(rgba.copyOfRange(start, end), width, height, size))
+            start = end
+        }
+    }
+}
 """
 
 
@@ -158,6 +177,15 @@ def pictures(folder: Path) -> list[Case]:
     return [Case(rgba, size_px) for rgba in opened for size_px in (16, 37, 96)]
 
 
+def squares(file: Path, cases: list[Case]) -> list[np.ndarray]:
+    """Cut what a port wrote into the squares of its cases."""
+    flat = np.fromfile(file, np.uint8)
+    ends = np.cumsum([case.size_px**2 * 3 for case in cases])
+    assert len(flat) == ends[-1]
+    parts = np.split(flat, ends[:-1])
+    return [part.reshape(case.size_px, case.size_px, 3) for part, case in zip(parts, cases, strict=True)]
+
+
 def by_node(cases: list[Case], folder: Path) -> list[np.ndarray]:
     """Return the squares that resize.mjs makes of the cases, in one run of Node."""
     node = shutil.which("node")
@@ -168,11 +196,7 @@ def by_node(cases: list[Case], folder: Path) -> list[np.ndarray]:
     (folder / "cases.json").write_text(json.dumps(facts))
     command = [node, "--input-type=module", "-e", DRIVER, RESIZE_MJS.as_uri(), str(folder)]
     subprocess.run(command, check=True, capture_output=True, text=True, timeout=120)
-    flat = np.fromfile(folder / "rgb", np.uint8)
-    ends = np.cumsum([case.size_px**2 * 3 for case in cases])
-    assert len(flat) == ends[-1]
-    parts = np.split(flat, ends[:-1])
-    return [part.reshape(case.size_px, case.size_px, 3) for part, case in zip(parts, cases, strict=True)]
+    return squares(folder / "rgb", cases)
 
 
 def test_javascript_equals_pillow(tmp_path: Path, letters: Path, shapes_folder: Path) -> None:
@@ -182,8 +206,27 @@ def test_javascript_equals_pillow(tmp_path: Path, letters: Path, shapes_folder: 
         assert (square == expected).all(), f"{case.rgba.shape} to {case.size_px}, box {case.box}"
 
 
-def test_javascript_names_the_contract_of_python() -> None:
-    assert f'export const CONTRACT = "{RESIZE_CONTRACT}";' in RESIZE_MJS.read_text()
+def by_kotlin(cases: list[Case], folder: Path) -> list[np.ndarray]:
+    """Return the squares that Resize.kt makes of the cases on a JVM; it cuts no boxes."""
+    kotlinc, java = shutil.which("kotlinc"), shutil.which("java")
+    if kotlinc is None or java is None:
+        pytest.skip("kotlinc or java is not installed: the Kotlin resizer is not run here")
+    (folder / "Main.kt").write_text(KOTLIN_DRIVER)
+    jar = folder / "resize.jar"
+    build = [kotlinc, RESIZE_KT, folder / "Main.kt", "-include-runtime", "-d", jar]
+    subprocess.run(build, check=True, capture_output=True, text=True, timeout=300)
+    (folder / "rgba").write_bytes(b"".join(case.rgba.tobytes() for case in cases))
+    facts = [f"{case.rgba.shape[1]} {case.rgba.shape[0]} {case.size_px}\n" for case in cases]
+    (folder / "cases.txt").write_text("".join(facts))
+    subprocess.run([java, "-jar", jar, folder], check=True, capture_output=True, text=True, timeout=300)
+    return squares(folder / "rgb", cases)
+
+
+@pytest.mark.slow
+def test_kotlin_equals_pillow(tmp_path: Path, letters: Path, shapes_folder: Path) -> None:
+    cases = [*hard_cases(), *pictures(letters), *pictures(shapes_folder)]
+    for case, square in zip(cases, by_kotlin(cases, tmp_path), strict=True):
+        assert (square == case.by_pillow(tmp_path)).all(), f"{case.rgba.shape} to {case.size_px}"
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "embed": "hetvs.cli.embed:embed",
     "export": "hetvs.cli.export:export",
     "check": "hetvs.cli.check:check",
+    "phone": "hetvs.cli.phone:phone",
     "evaluate": "hetvs.cli.evaluate:evaluate",
     "bench": "hetvs.cli.bench:bench",
 }
