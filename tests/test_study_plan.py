@@ -1,0 +1,178 @@
+"""From cases to commands: every one would be taken, and nothing is trained twice."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from hetvs.cli import main as hetvs
+from hetvs.config import TERMS, StudentConfig
+from hetvs.errors import ConfigError
+from studies import columns, compatibility, control
+from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, REPLACED, overrides
+from studies.plan import Case, Places, Planner
+from studies.study import Study, describe
+
+CLOUD_RECIPE = "img_size = 96\nsource_size = 96\nseed = 5\ncompanion = 'runs/companion'\n"
+STUDENT_RECIPE = "img_size = 40\nanchor = 5.0\ncontext = 2.0\ninfluence = 0.0\nridge = 'start'\n"
+
+
+@pytest.fixture
+def recipes(tmp_path: Path) -> Path:
+    """A recipe of everything that the study needs."""
+    folder = tmp_path / "recipes"
+    folder.mkdir()
+    for dataset in ("emoji", "kanji"):
+        (folder / f"{dataset}-cloud.toml").write_text(CLOUD_RECIPE)
+        (folder / f"{dataset}-companion.toml").write_text("")
+        for size in compatibility.SIZES:
+            (folder / f"{dataset}-student-{size.replace('/', '-')}.toml").write_text(STUDENT_RECIPE)
+            (folder / f"{dataset}-baseline-{size.replace('/', '-')}.toml").write_text("img_size = 40\n")
+    return folder
+
+
+@pytest.fixture
+def study(recipes: Path, tmp_path: Path) -> Study:
+    """The real study, on those recipes."""
+    return Study(
+        name="compatibility",
+        module="studies.compatibility",
+        cases=compatibility.CASES,
+        timed=compatibility.TIMED,
+        seeds=compatibility.SEEDS,
+        places=Places(home=tmp_path / "runs", recipes=recipes),
+    )
+
+
+def parse(words: list[str]) -> click.Context:
+    """Parse a command without running it; a UsageError when it would be refused."""
+    if words[0] == "hetvs":
+        command: click.Command = hetvs
+        words = words[1:]
+    else:
+        assert words[:2] == ["python", "-m"]
+        command = {"studies.columns": columns.main, "studies.control": control.main}[words[2]]
+        words = words[3:]
+    context = click.Context(command)
+    while isinstance(command, click.Group):
+        name, *words = words
+        chosen = command.get_command(context, name)
+        assert chosen is not None, name
+        command = chosen
+    return command.make_context(command.name, list(words))
+
+
+def test_every_command_of_the_study_would_be_taken(study: Study) -> None:
+    jobs = study.jobs()
+    assert {job.kind.name for job in jobs} == {"data", "train", "bundles", "vectors", "columns", "bench"}
+    for job in jobs:
+        parse([*job.words, *(["--threads", "1"] if job.kind.threaded else [])])
+        if job.kind.goes_on:
+            parse([*job.words, job.kind.goes_on])
+
+
+def test_a_job_stands_after_what_it_needs(study: Study) -> None:
+    seen: set[str] = set()
+    for job in study.jobs():
+        assert {needed.name for needed in job.after} <= seen
+        seen.add(job.name)
+
+
+def words_of(study: Study, case: Case, seed: int = 0) -> str:
+    return " ".join(study.models[case][seed].train.words)
+
+
+def at(method: str) -> Case:
+    return Case(compatibility.EMOJI, "1/80", method)
+
+
+def test_a_method_is_the_recipe_with_its_terms(study: Study) -> None:
+    assert "--anchor" not in words_of(study, at(DEFAULT))
+    assert "--context 0.0" in words_of(study, at("anchor"))
+    assert "--rank-difference 1.0" in words_of(study, at("anchor + rank difference"))
+    alone = words_of(study, at("influence alone"))
+    assert all(word in alone for word in ("--anchor 0.0", "--context 0.0", "--influence 1.0", "--ridge off"))
+    assert "--seed 2" in words_of(study, at("default + focal"), 2)
+
+
+def test_the_control_runs_where_the_trainer_would_refuse_it(study: Study) -> None:
+    assert words_of(study, at(CONTROL)).startswith("python -m studies.control ")
+    judged = " ".join(study.models[at(CONTROL)][0].columns.words)
+    assert "--role control" in judged
+
+
+def test_the_closed_form_head_starts_from_the_baseline_of_its_seed(study: Study) -> None:
+    train = study.models[at(HEAD)][1].train
+    baseline = study.models[at(BASELINE)][1].train
+    assert f"--start {baseline.output}" in " ".join(train.words)
+    assert "--epochs 0" in " ".join(train.words)
+    assert baseline in train.after
+
+
+def test_a_method_that_the_recipe_is_already_is_not_trained_again(study: Study) -> None:
+    """Anchor and context at the recipe's weights, and nothing else: the default."""
+    assert study.models[at("anchor + context")][0].train is study.models[at(DEFAULT)][0].train
+
+
+def test_the_cloud_model_is_one_and_near_its_companion(study: Study) -> None:
+    (cloud,) = study.models[Case(compatibility.EMOJI, "1", CLOUD)]
+    (half,) = study.models[Case(compatibility.EMOJI, "1/4", HALF)]
+    assert cloud.seed == 5
+    assert "--seed" not in cloud.train.words
+    assert "--companion" in cloud.train.words
+    assert "--img-size 48" in " ".join(half.train.words)
+    assert cloud.train.output != half.train.output
+
+
+def test_only_brings_along_what_a_row_is_compared_with(study: Study) -> None:
+    names = {job.name for job in study.jobs(["emoji/1-80-anchor"])}
+    assert {"emoji/cloud columns", "emoji/1-80-independent-s2 columns", "emoji/1-80-anchor-s0 columns"} <= names
+    assert not any("kanji" in name or "1-10" in name or "bench" in name for name in names)
+    with pytest.raises(ConfigError, match="matches none of"):
+        study.jobs(["emoji/1-81-*"])
+
+
+def test_a_missing_recipe_leaves_out_its_rows_alone(study: Study, recipes: Path) -> None:
+    (recipes / "kanji-cloud.toml").unlink()
+    (recipes / "emoji-student-1-10.toml").write_text("epoch = 3\n")
+    assert "did you mean 'epochs'" in study.unplanned["emoji/1-10-default"]
+    assert {name for name in study.unplanned if name.startswith("kanji/")} == {
+        case.name for case in study.cases if case.dataset.name == "kanji"
+    }
+    assert "left out: kanji/1-cloud" in describe(study, study.jobs())
+
+
+def test_runs_share_the_teachers_views(study: Study) -> None:
+    trained = [study.models[at(method)][0].train.words for method in (DEFAULT, "anchor", CONTROL)]
+    assert len({words[words.index("--views-folder") + 1] for words in trained}) == 1
+
+
+@pytest.mark.parametrize("method", REPLACED)
+def test_overrides_make_settings_that_are_allowed(method: str) -> None:
+    recipe = StudentConfig(anchor=5.0, context=2.0, influence=0.0)
+    assert replace(recipe, **overrides(method, recipe))
+
+
+def test_a_term_alone_is_alone() -> None:
+    recipe = StudentConfig(**dict.fromkeys(TERMS, 0.3), focal=2.0)
+    assert replace(recipe, **overrides("influence alone", recipe)).active_terms() == {"influence": 0.3}
+
+
+def test_every_case_is_named_once() -> None:
+    names = [case.name for case in compatibility.CASES]
+    assert len(set(names)) == len(names)
+
+
+def test_planning_twice_gives_the_same_jobs(study: Study) -> None:
+    again = Planner(study.places, study.seeds).models(at("anchor"))
+    assert [m.columns.identity for m in again] == [m.columns.identity for m in study.models[at("anchor")]]
+
+
+def test_dry_run_says_what_is_left_out(tmp_path: Path) -> None:
+    done = CliRunner().invoke(compatibility.main, ["--dry-run", "--home", str(tmp_path), "--docs", str(tmp_path)])
+    assert done.exit_code == 0
+    assert "left out: emoji/1-cloud" in done.stdout
