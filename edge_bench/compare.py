@@ -16,7 +16,7 @@ REPEAT_GAP = 0.05
 
 @dataclass(frozen=True)
 class Change:
-    """One bundle now and before, in units of the reference kernel."""
+    """One bundle in one runtime now and before, in units of the reference kernel."""
 
     name: str
     before: Spread
@@ -41,7 +41,7 @@ class Change:
 
 
 def compare(now: BenchReport, before: BenchReport) -> list[Change]:
-    """Return the change of each bundle that both reports hold, matched by name.
+    """Return the change of each bundle that both reports measured in the same runtime, matched by name.
 
     Raises ConfigError when the reports cannot be compared: no bundle in common, another CPU,
     another number of threads, or a reference kernel of another NumPy.
@@ -53,10 +53,11 @@ def compare(now: BenchReport, before: BenchReport) -> list[Change]:
     ):
         if was != now_is:
             raise ConfigError(f"compare: another {what} then ({was}) than now ({now_is}); measure both reports alike")
-    names = [m.name for m in now.measurements if m.name in {old.name for old in before.measurements}]
-    if not names:
-        raise ConfigError("compare: the two reports share no bundle name; name the same bundles")
-    return [Change(name, before.figures(name).ratio, now.figures(name).ratio) for name in names]
+    held = {(m.bundle, m.runtime) for m in before.measurements}
+    both = [(m.bundle, m.runtime) for m in now.measurements if (m.bundle, m.runtime) in held]
+    if not both:
+        raise ConfigError("compare: the two reports share no bundle name in one runtime; name the same bundles")
+    return [Change(" in ".join(key), before.figures(*key).ratio, now.figures(*key).ratio) for key in both]
 
 
 def require_no_slowdown(changes: Sequence[Change]) -> None:

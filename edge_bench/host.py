@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import platform
 import re
@@ -41,25 +42,34 @@ def idlest_cores(count: int, seconds: float = 0.3) -> list[int]:
 
 
 def pin(cores: list[int]) -> bool:
-    """Pin every thread of this process to `cores`; False where the system cannot (macOS, Windows).
+    """Pin every thread of this process and of its children to `cores`; False where the system cannot (macOS, Windows).
 
     Called after the runtime has made its threads: affinity is a property of a thread on Linux, and
     a pool made later would not have it.
     """
     if not hasattr(os, "sched_setaffinity"):
         return False
-    for thread in psutil.Process().threads():
-        os.sched_setaffinity(thread.id, cores)
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError):  # a browser's come and go
+            for thread in process.threads():
+                os.sched_setaffinity(thread.id, cores)
     return True
 
 
-def peak_rss_bytes() -> int | None:
-    """Return the largest resident size of this process so far; None but on Linux.
+def peak_rss_bytes(process: int | str = "self") -> int | None:
+    """Return the largest resident size of a process so far, of this one by default; None but on Linux.
 
     Read from /proc and not from getrusage, whose figure a child inherits from its parent.
     """
-    peak = re.search(r"^VmHWM:\s+(\d+) kB", _read(Path("/proc/self/status")), re.MULTILINE)
+    peak = re.search(r"^VmHWM:\s+(\d+) kB", _read(Path(f"/proc/{process}/status")), re.MULTILINE)
     return int(peak.group(1)) * 1024 if peak else None
+
+
+def peak_rss_of_children() -> int | None:
+    """Return the sum of the peaks of the processes below this one; None but on Linux."""
+    peaks = [peak_rss_bytes(child.pid) for child in psutil.Process().children(recursive=True)]
+    return sum(filter(None, peaks)) or None
 
 
 def _read(path: Path) -> str:

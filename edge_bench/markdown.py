@@ -2,47 +2,92 @@
 
 from __future__ import annotations
 
-from edge_bench.figures import PERCENTILE_SAMPLES, UNRELIABLE_WALL, Figures
+from edge_bench.figures import PERCENTILE_SAMPLES, UNRELIABLE_WALL, Figures, Spread, fault
 from edge_bench.report import BenchReport
+from edge_bench.results import Measurement, ratio
 
 MIB = 2**20
 
 
 def to_markdown(report: BenchReport) -> str:
-    """Return the report as Markdown: cost, wall time, ratios of pairs, host, method."""
-    parts = [_cost(report), _wall(report), _pairs(report), _host(report), _method(report)]
+    """Return the report as Markdown: verdicts, cost, wall time, ratios of pairs, host, method."""
+    parts = [_verdicts(report)]
+    if report.measurements:
+        parts += [_cost(report), _wall(report), _pairs(report)]
+    parts += [_host(report), _method(report)]
     return "# Latency of one image\n\n" + "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _cost(report: BenchReport) -> str:
-    """Return the table of CPU time, size and memory, and the reasons of each INVALID verdict."""
-    rows = []
-    reasons = []
-    for m in report.measurements:
-        figures, faults = report.figures(m.name), report.faults(m.name)
-        ratio, peak = figures.ratio, m.facts["peak_rss_bytes"]
-        rows.append(
-            f"| {m.name} | {figures.cpu_p50_ms:.3f} | {ratio.median:.3f} [{ratio.p10:.3f}, {ratio.p90:.3f}] "
-            f"| {figures.load_ms:.1f} | {figures.first_run_ms:.2f} | {m.facts['file_bytes'] / MIB:.2f} "
-            f"| {'not known here' if peak is None else f'{peak / MIB:.0f}'} | {'INVALID' if faults else 'VALID'} |"
-        )
-        reasons += [f"- {m.name} is INVALID: {fault}" for fault in faults]
+def _verdicts(report: BenchReport) -> str:
+    """Return one line per bundle and runtime: parity first, then what it costs."""
     head = (
-        "| bundle | CPU p50 (ms) | ratio to the reference [p10, p90] | load (ms) | first run (ms) | file (MiB) "
-        "| peak RSS (MiB) | verdict |\n|---|---|---|---|---|---|---|---|"
+        "| bundle | runtime | precision | verdict | golden difference (tolerance) | CPU p50 (ms) | wall p50 (ms) "
+        "| / first bundle | / onnxruntime |\n|---|---|---|---|---|---|---|---|---|"
     )
+    rows, reasons = [], []
+    for m in report.measurements:
+        figures, reason = m.figures(report.config.threads), report.fault(m.bundle, m.runtime)
+        cpu = "wall only" if figures.cpu_p50_ms is None else f"{figures.cpu_p50_ms:.3f}"
+        ratios = " | ".join(_median(found) for found in (report.to_first(m), report.to_default(m)))
+        rows.append(
+            f"| {m.bundle} | {m.runtime} | {m.precision} | {'INVALID' if reason else 'VALID'} | {_parity(m.parity)} "
+            f"| {cpu} | {figures.wall_p50_ms:.3f} | {ratios} |"
+        )
+        reasons += [f"- {m.bundle} in {m.runtime} is INVALID: {reason}"] if reason else []
+    for r in report.refusals:
+        rows.append(f"| {r.bundle} | {r.runtime} | {r.precision} | {r.verdict} | {_parity(r.parity)} | - | - | - | - |")
+        reasons.append(f"- {r.bundle} in {r.runtime}: {r.verdict}, {r.reason}")
     return "\n".join([head, *rows, *(["", *reasons] if reasons else [])])
+
+
+def _parity(parity: dict[str, float | None]) -> str:
+    """Return the golden difference, beside what the bundle allows."""
+    if not parity:
+        return "-"
+    worst = parity["max_abs"]
+    return f"{'not finite' if worst is None else f'{worst:.1e}'} ({parity['tolerance']:g})"
+
+
+def _median(found: tuple[Spread, str] | None) -> str:
+    """Return the median of a ratio, its clock if that is not CPU time."""
+    if found is None:
+        return "-"
+    spread, clock = found
+    return f"{spread.median:.2f}{' (wall)' if clock == 'wall' else ''}"
+
+
+def _name(report: BenchReport, m: Measurement) -> str:
+    """Return the bundle, and the runtime where there are several."""
+    return m.bundle if len(report.config.runtimes) == 1 else f"{m.bundle} in {m.runtime}"
+
+
+def _cost(report: BenchReport) -> str:
+    """Return the table of the ratio to the reference, size and memory."""
+    rows = []
+    for m in report.measurements:
+        figures = m.figures(report.config.threads)
+        spread, peak = figures.ratio, m.facts["peak_rss_bytes"]
+        rows.append(
+            f"| {_name(report, m)} | {spread.median:.3f} [{spread.p10:.3f}, {spread.p90:.3f}] ({figures.clock}) "
+            f"| {figures.load_ms:.1f} | {figures.first_run_ms:.2f} | {m.facts['file_bytes'] / MIB:.2f} "
+            f"| {'not known here' if peak is None else f'{peak / MIB:.0f}'} |"
+        )
+    head = (
+        "| bundle | ratio to the reference [p10, p90] (clock) | load (ms) | first run (ms) | file (MiB) "
+        "| peak RSS (MiB) |\n|---|---|---|---|---|---|"
+    )
+    return "\n".join([head, *rows])
 
 
 def _wall(report: BenchReport) -> str:
     """Return the table of wall times: a percentile only where the sample allows it."""
     rows = []
     for m in report.measurements:
-        figures = report.figures(m.name)
+        figures = m.figures(report.config.threads)
         tails = " | ".join(_tail(figures, percent) for percent in PERCENTILE_SAMPLES)
         over = "-" if figures.wall_over_cpu is None else f"{figures.wall_over_cpu:.2f}"
         mark = " (unreliable: the core was shared)" if figures.wall_unreliable else ""
-        rows.append(f"| {m.name} | {figures.wall_p50_ms:.3f} | {tails} | {over}{mark} |")
+        rows.append(f"| {_name(report, m)} | {figures.wall_p50_ms:.3f} | {tails} | {over}{mark} |")
     names = " | ".join(f"P{percent}" for percent in PERCENTILE_SAMPLES)
     return "\n".join([f"| wall time (ms) | p50 | {names} | wall / CPU |", "|---|---|---|---|---|---|", *rows])
 
@@ -54,41 +99,47 @@ def _tail(figures: Figures, percent: int) -> str:
 
 
 def _pairs(report: BenchReport) -> str:
-    """Return one line per pair of bundles."""
+    """Return one line per pair of bundles in one runtime."""
     lines = []
     for first, second in report.pairs():
-        ratio, reasons = report.ratio(first, second), report.pair_faults(first, second)
-        verdict = f"INVALID: {'; '.join(reasons)}" if reasons else "VALID"
-        shown = f"{ratio.median:.2f} [{ratio.p10:.2f}, {ratio.p90:.2f}]"
-        lines.append(f"- CPU time {first} / {second}: {shown} over rounds, {verdict}")
+        spread, clock = ratio(first, second)
+        reason = fault(spread)
+        shown = f"{spread.median:.2f} [{spread.p10:.2f}, {spread.p90:.2f}]"
+        verdict = f"INVALID: {reason}" if reason else "VALID"
+        named = f"{first.bundle} / {_name(report, second)}"
+        lines.append(f"- {'CPU' if clock == 'cpu' else 'wall'} time {named}: {shown} over rounds, {verdict}")
     return "\n".join(lines)
 
 
 def _host(report: BenchReport) -> str:
-    """Return where it was measured."""
-    host, first = report.host, report.measurements[0].facts
+    """Return where it was measured, and in what."""
+    host = report.host
     load = ", ".join(f"{value:.2f}" for value in host["load_average"])
-    cores = ", ".join(map(str, first["cores"])) or "none: this system cannot pin"
-    runtime = first["runtime"]
-    return "\n".join(
-        [
-            f"Host: {host['cpu']} ({host['machine']}; {' '.join(host['flags']) or 'no known vector unit'}), "
-            f"{host['cores']} cores, {host['system']}, load average {load} at the start.",
-            f"Runtime: {runtime['runtime']} {runtime['version']}, {runtime['provider']}, {runtime['options']}; "
-            f"{report.config.threads} intra-op thread(s), pinned to core(s) {cores}. "
-            f"Python {host['python']}, NumPy {host['numpy']}.",
-        ]
-    )
+    used = {m.runtime: m.facts for m in report.measurements}
+    lines = [
+        f"Host: {host['cpu']} ({host['machine']}; {' '.join(host['flags']) or 'no known vector unit'}), "
+        f"{host['cores']} cores, {host['system']}, load average {load} at the start. "
+        f"Python {host['python']}, NumPy {host['numpy']}; {report.config.threads} intra-op thread(s)."
+    ]
+    for facts in used.values():
+        runtime = facts["runtime"]
+        cores = ", ".join(map(str, facts["cores"])) or "none: this system cannot pin"
+        lines.append(
+            f"- {runtime['runtime']} {runtime['version']}, {runtime['provider']}, {runtime['options']}; "
+            f"pinned to core(s) {cores}."
+        )
+    return "\n".join([lines[0], "", *lines[1:]]).rstrip()
 
 
 def _method(report: BenchReport) -> str:
     """Return how it was measured."""
     config = report.config
-    inner = ", ".join(f"{m.name} {m.facts['runs_per_call']}" for m in report.measurements)
+    inner = ", ".join(f"{_name(report, m)} {m.facts['runs_per_call']}" for m in report.measurements)
     return (
-        f"Method: a fresh process per bundle, without torch; {config.rounds} rounds, in each a block of "
+        f"Method: the golden vectors first, and no latency of a runtime that misses them; then a fresh process per "
+        f"bundle and runtime, without torch; {config.rounds} rounds, in each a block of "
         f"{config.warmup} untimed and {config.calls} timed calls of the model and as many of the reference "
-        f"(a float32 product of 256 x 256 matrices). Runs in a timed call: {inner}. Only the graph is timed: decoding "
-        f"and resizing are not. Intervals are [p10, p90] of the medians of rounds; wall times are unreliable where "
-        f"wall p50 / CPU p50 > {UNRELIABLE_WALL}."
+        f"(a float32 product of 256 x 256 matrices). Runs in a timed call: {inner or 'none'}. Only the graph is timed: "
+        f"decoding and resizing are not. Intervals are [p10, p90] of the medians of rounds; wall times are unreliable "
+        f"where wall p50 / CPU p50 > {UNRELIABLE_WALL}."
     )

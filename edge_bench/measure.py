@@ -16,7 +16,8 @@ class Block:
     """The samples of one block, in nanoseconds.
 
     `cpu_ns` holds one entry per timed call, the CPU time of its `inner` runs together; `wall_ns`
-    holds one entry per run, so that percentiles are those of single runs.
+    holds one entry per run, so that percentiles are those of single runs. `cpu_ns` is empty where
+    CPU time cannot be read.
     """
 
     wall_ns: tuple[int, ...]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -10,12 +11,15 @@ import tempfile
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 from hetvs.errors import ArtifactError
 
 # Read by the BLAS and OpenMP libraries when they load: it must be in the environment before Python starts.
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+GOODBYE_S = 10  # time to end a browser and to remove its profile
 
 
 class Worker:
@@ -23,7 +27,7 @@ class Worker:
 
     def __init__(self, name: str) -> None:
         self._name = name
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in __exit__
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "edge_bench.worker"],  # -P: a file of the user's folder shadows no module
             stdin=subprocess.PIPE,
@@ -44,18 +48,34 @@ class Worker:
         except BrokenPipeError:
             line = ""
         if not line:
-            raise ArtifactError(f"bench: the process of {self._name} died: {self._last_words()}")
+            raise ArtifactError(f"the process of {self._name} died: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
-            raise ArtifactError(f"bench: {answer['error']}")
+            raise ArtifactError(answer["error"])
         return answer
 
+    def close(self) -> None:
+        """Let the process end what it started, then end it and whatever it left."""
+        if self._stderr.closed:
+            return
+        below = psutil.Process(self._process.pid).children(recursive=True) if self._process.poll() is None else []
+        with contextlib.suppress(subprocess.TimeoutExpired, BrokenPipeError):
+            self._process.communicate(timeout=GOODBYE_S)  # closes stdin: the sign to leave
+        self._process.kill()
+        for process in below:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        self._process.wait()
+        self._stderr.close()
+
     def _last_words(self) -> str:
-        """Return the last line the process wrote to stderr."""
-        code = self._process.wait(timeout=10)
+        """Return the last line the process wrote to stderr, and the signal that ended it."""
+        code = self._process.wait(timeout=GOODBYE_S)
         self._stderr.seek(0)
         lines = self._stderr.read().decode(errors="replace").strip().splitlines()
-        return lines[-1][:200] if lines else f"exit code {code}; is there memory left?"
+        by_signal = f"signal {-code}" if code < 0 else ""
+        said = [by_signal, lines[-1][:200] if lines else ""]
+        return ": ".join(filter(None, said)) or f"exit code {code}; is there memory left?"
 
     def __enter__(self) -> Worker:
         return self
@@ -63,6 +83,4 @@ class Worker:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._process.kill()
-        self._process.communicate()
-        self._stderr.close()
+        self.close()

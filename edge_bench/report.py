@@ -6,162 +6,145 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
-from edge_bench.figures import (
-    PERCENTILE_SAMPLES,
-    Figures,
-    Spread,
-    faults,
-    is_noisy,
-    is_wrong,
-    median,
-    noise,
-    percentile,
-)
-from edge_bench.figures import ratio_of_rounds as over_rounds
-from hetvs.config import BenchConfig
-from hetvs.errors import ArtifactError
+from edge_bench.figures import Figures, Spread, fault
+from edge_bench.results import Measurement, Refusal, Round, ratio
+from hetvs.config import RUNTIMES, BenchConfig
+from hetvs.errors import ArtifactError, GateError
 
-SCHEMA_VERSION = 1
-NS_PER_MS = 1e6
-
-
-@dataclass(frozen=True)
-class Round:
-    """The samples of one round of one bundle, in ns: per run (wall) and per timed call (CPU)."""
-
-    wall_ns: tuple[int, ...]
-    cpu_ns: tuple[int, ...]
-    reference_cpu_ns: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """One bundle in one process: what the worker said of it, and its rounds in order.
-
-    `facts` are the worker's: file and process sizes in bytes, load and first run in ns, the number
-    of runs in a timed call, the runtime, the golden difference, the cores.
-    """
-
-    name: str
-    folder: str
-    facts: dict[str, Any]
-    rounds: tuple[Round, ...]
-
-    @property
-    def cpu_ns_per_run(self) -> list[list[float]]:
-        """CPU time of one run: a list per round of a value per timed call."""
-        return [[ns / self.facts["runs_per_call"] for ns in r.cpu_ns] for r in self.rounds]
-
-    @property
-    def reference_ns_per_run(self) -> list[list[float]]:
-        """CPU time of one reference kernel: a list per round of a value per timed call."""
-        return [[ns / self.facts["reference_runs_per_call"] for ns in r.reference_cpu_ns] for r in self.rounds]
-
-    def figures(self, threads: int) -> Figures:
-        """Return the figures of the steady state, the load and the first run."""
-        cpu = median([ns for block in self.cpu_ns_per_run for ns in block])
-        walls = [ns for r in self.rounds for ns in r.wall_ns]
-        tails = {percent: percentile(walls, percent) for percent in PERCENTILE_SAMPLES}
-        return Figures(
-            load_ms=self.facts["load_ns"] / NS_PER_MS,
-            first_run_ms=self.facts["first_run_ns"] / NS_PER_MS,
-            cpu_p50_ms=cpu / NS_PER_MS,
-            reference_cpu_p50_ms=median([ns for block in self.reference_ns_per_run for ns in block]) / NS_PER_MS,
-            ratio=over_rounds(self.cpu_ns_per_run, self.reference_ns_per_run),
-            wall_p50_ms=median(walls) / NS_PER_MS,
-            wall_percentiles_ms={p: None if ns is None else ns / NS_PER_MS for p, ns in tails.items()},
-            wall_over_cpu=median(walls) / cpu if threads == 1 else None,
-        )
+SCHEMA_VERSION = 2
+DEFAULT = RUNTIMES[0]
 
 
 @dataclass(frozen=True)
 class BenchReport:
-    """One benchmark: its settings, its host, and the measurements in the order asked for."""
+    """One benchmark: its settings, its host, and what was and what was not measured, in the order asked for."""
 
     config: BenchConfig
     host: dict[str, Any]
     measurements: tuple[Measurement, ...]
+    refusals: tuple[Refusal, ...] = ()
 
-    def figures(self, name: str) -> Figures:
-        """Return the figures of the bundle `name`."""
-        return self._named(name).figures(self.config.threads)
+    def figures(self, bundle: str, runtime: str = DEFAULT) -> Figures:
+        """Return the figures of a bundle in a runtime; GateError when it was not measured."""
+        return self.measured(bundle, runtime).figures(self.config.threads)
 
-    def faults(self, name: str) -> list[str]:
-        """Return why the figures of `name` are INVALID; nothing when they are VALID."""
-        facts = self._named(name).facts
-        return faults(self.figures(name).ratio, facts["golden_max_abs"], facts["golden_tolerance"])
+    def fault(self, bundle: str, runtime: str = DEFAULT) -> str | None:
+        """Return why the figures are INVALID, None when they are VALID."""
+        return fault(self.figures(bundle, runtime).ratio)
 
-    def ratio(self, first: str, second: str) -> Spread:
-        """Return CPU time of `first` / CPU time of `second`: (median, p10, p90) over rounds."""
-        return over_rounds(self._named(first).cpu_ns_per_run, self._named(second).cpu_ns_per_run)
+    def ratio(self, first: str, second: str, runtime: str = DEFAULT) -> Spread:
+        """Return time of `first` / time of `second` in one runtime: (median, p10, p90) over rounds."""
+        return ratio(self.measured(first, runtime), self.measured(second, runtime))[0]
 
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return every pair of names, in the order asked for."""
-        return list(combinations((m.name for m in self.measurements), 2))
+    def pairs(self) -> list[tuple[Measurement, Measurement]]:
+        """Return every pair of bundles that one runtime measured, in the order asked for."""
+        return [(a, b) for a, b in combinations(self.measurements, 2) if a.runtime == b.runtime]
 
-    def pair_faults(self, first: str, second: str) -> list[str]:
-        """Return why the ratio of a pair is INVALID: noise, or a bundle that computes something else."""
-        ratio = self.ratio(first, second)
-        wrong = [f"{name} is INVALID" for name in (first, second) if self._is_wrong(name)]
-        return [*wrong, *([f"the ratio {noise(ratio)}: quieten the host, add --rounds"] if is_noisy(ratio) else [])]
+    def measured(self, bundle: str, runtime: str = DEFAULT) -> Measurement:
+        """Return a measurement; GateError says why there is none."""
+        for m in self.measurements:
+            if (m.bundle, m.runtime) == (bundle, runtime):
+                return m
+        reasons = [f"{r.verdict}, {r.reason}" for r in self.refusals if (r.bundle, r.runtime) == (bundle, runtime)]
+        raise GateError(f"bench: {bundle} was not measured in {runtime}: {'; '.join(reasons) or 'nobody asked for it'}")
+
+    def to_first(self, m: Measurement) -> tuple[Spread, str] | None:
+        """Return the ratio to the first bundle that the same runtime measured; None for that bundle itself."""
+        first = next(other for other in self.measurements if other.runtime == m.runtime)
+        return None if first is m else ratio(m, first)
+
+    def to_default(self, m: Measurement) -> tuple[Spread, str] | None:
+        """Return the ratio to the same bundle in ONNX Runtime; None for itself and where that was not measured."""
+        same = (o for o in self.measurements if (o.bundle, o.runtime) == (m.bundle, DEFAULT) and o is not m)
+        other = next(same, None)
+        return None if other is None else ratio(m, other)
 
     def to_json(self) -> dict[str, Any]:
         """Return settings, host, raw samples, and the figures derived from them, as JSON values."""
-        bundles = []
-        for m in self.measurements:
-            reasons = self.faults(m.name)
-            figures = asdict(self.figures(m.name))
-            figures["ratio"] = self.figures(m.name).ratio._asdict()
-            figures["wall_unreliable"] = self.figures(m.name).wall_unreliable
-            verdict = {"verdict": "INVALID" if reasons else "VALID", "reasons": reasons}
-            bundles.append({"name": m.name, **verdict, "figures": figures, **_raw(m)})
         pairs = []
         for first, second in self.pairs():
-            reasons = self.pair_faults(first, second)
-            verdict = {"verdict": "INVALID" if reasons else "VALID", "reasons": reasons}
-            pairs.append({"first": first, "second": second, **self.ratio(first, second)._asdict(), **verdict})
+            found = _ratio_json(ratio(first, second))
+            pairs.append({"first": first.bundle, "second": second.bundle, "runtime": first.runtime, **found})
         return {
             "schema_version": SCHEMA_VERSION,
             "config": asdict(self.config),
             "host": self.host,
-            "bundles": bundles,
+            "results": [*map(self._measured_json, self.measurements), *map(_refused_json, self.refusals)],
             "pairs": pairs,
+        }
+
+    def _measured_json(self, m: Measurement) -> dict[str, Any]:
+        """Return one measurement, its verdict and its figures."""
+        figures = m.figures(self.config.threads)
+        reason = fault(figures.ratio)
+        first, default = self.to_first(m), self.to_default(m)
+        unreliable = figures.wall_unreliable
+        return {
+            **_key(m),
+            "verdict": "INVALID" if reason else "VALID",
+            "reason": reason,
+            "parity": m.parity,
+            "figures": {**asdict(figures), "ratio": figures.ratio._asdict(), "wall_unreliable": unreliable},
+            "ratio_to_first": None if first is None else _ratio_json(first),
+            "ratio_to_onnxruntime": None if default is None else _ratio_json(default),
+            "facts": m.facts,
+            "rounds": [asdict(r) for r in m.rounds],
         }
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> BenchReport:
         """Read a report back from its raw samples; ArtifactError when it is not one of this schema."""
         version = value.get("schema_version") if isinstance(value, dict) else None
-        if version != SCHEMA_VERSION or "pairs" not in value:
+        if version != SCHEMA_VERSION or "results" not in value:
             raise ArtifactError(f"{where}: not a bench report of schema {SCHEMA_VERSION}; run `hetvs bench` again")
         try:
-            measurements = tuple(
-                Measurement(
-                    name=bundle["name"],
-                    folder=bundle["folder"],
-                    facts=bundle["facts"],
-                    rounds=tuple(Round(**{k: tuple(ns) for k, ns in r.items()}) for r in bundle["rounds"]),
-                )
-                for bundle in value["bundles"]
-            )
-            report = cls(BenchConfig(**value["config"]), dict(value["host"]), measurements)
-            for m in measurements:
-                report.figures(m.name)  # a field that is missing shows here, not later
+            timed = [entry for entry in value["results"] if entry["verdict"] in ("VALID", "INVALID")]
+            others = [entry for entry in value["results"] if entry not in timed]
+            config = BenchConfig(**{**value["config"], "runtime": tuple(value["config"]["runtime"])})
+            refusals = tuple(_read_refusal(entry) for entry in others)
+            report = cls(config, dict(value["host"]), tuple(_read_measurement(entry) for entry in timed), refusals)
+            for m in report.measurements:
+                m.figures(config.threads)  # a field that is missing shows here, not later
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise ArtifactError(f"{where}: not a whole bench report ({error}); run `hetvs bench` again") from error
         return report
 
-    def _named(self, name: str) -> Measurement:
-        """Return the measurement of the bundle `name`."""
-        return next(m for m in self.measurements if m.name == name)
 
-    def _is_wrong(self, name: str) -> bool:
-        """Say whether a bundle's vectors are off on this host."""
-        facts = self._named(name).facts
-        return is_wrong(facts["golden_max_abs"], facts["golden_tolerance"])
+def require_no_failure(report: BenchReport) -> None:
+    """Raise GateError when a bundle is a FAIL in a runtime: its vectors are wrong, or it did not run."""
+    failed = [r for r in report.refusals if r.verdict == "FAIL"]
+    if failed:
+        named = ", ".join(f"{r.bundle} in {r.runtime}" for r in failed)
+        raise GateError(f"bench: FAIL: {named}; first reason: {failed[0].reason}; do not ship it for that runtime")
 
 
-def _raw(measurement: Measurement) -> dict[str, Any]:
-    """Return the part of a measurement that was observed rather than derived."""
-    values = asdict(measurement)
-    return {key: values[key] for key in ("folder", "facts", "rounds")}
+KEY = ("bundle", "runtime", "folder", "precision")
+
+
+def _key(result: Measurement | Refusal) -> dict[str, str]:
+    """Return what tells one result from the others."""
+    return {"bundle": result.bundle, "runtime": result.runtime, "folder": result.folder, "precision": result.precision}
+
+
+def _ratio_json(found: tuple[Spread, str]) -> dict[str, Any]:
+    """Return a ratio with its clock and its verdict."""
+    spread, clock = found
+    reason = fault(spread)
+    return {**spread._asdict(), "clock": clock, "verdict": "INVALID" if reason else "VALID", "reason": reason}
+
+
+def _refused_json(r: Refusal) -> dict[str, Any]:
+    """Return a result without figures; its keys are those of a measured one."""
+    empty = dict.fromkeys(("figures", "ratio_to_first", "ratio_to_onnxruntime", "facts"))
+    return {**_key(r), "verdict": r.verdict, "reason": r.reason, "parity": r.parity, **empty, "rounds": []}
+
+
+def _read_refusal(entry: dict[str, Any]) -> Refusal:
+    """Read a result without figures."""
+    return Refusal(**{key: entry[key] for key in (*KEY, "verdict", "reason", "parity")})
+
+
+def _read_measurement(entry: dict[str, Any]) -> Measurement:
+    """Read a measurement."""
+    rounds = tuple(Round(**{k: tuple(ns) for k, ns in r.items()}) for r in entry["rounds"])
+    return Measurement(**{key: entry[key] for key in KEY}, facts=entry["facts"], rounds=rounds)

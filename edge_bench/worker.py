@@ -1,4 +1,4 @@
-"""The process in which one bundle is measured: `python -m edge_bench.worker`, orders on stdin.
+"""The process in which one bundle is measured in one runtime: `python -m edge_bench.worker`, orders on stdin.
 
 It holds one runtime, one model and the reference kernel, and no torch. Each line of stdin is a
 JSON order (`load`, `round`); each line of stdout is the JSON answer, `{"error": ...}` when the
@@ -7,24 +7,21 @@ bundle is at fault. The parent hands out the rounds, so that only one worker run
 
 from __future__ import annotations
 
-import itertools
 import json
-import math
 import os
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_bench.host import peak_rss_bytes, pin
-from edge_bench.measure import clock_resolution_ns, measure, runs_per_call
+from edge_bench.measure import Block, clock_resolution_ns, measure, runs_per_call
+from edge_bench.parity import parity
 from edge_bench.reference import gemm
-from edge_bench.runtimes import runtime_class
+from edge_bench.runtimes import RUNTIMES, runtime_maker
 from hetvs.artifacts import EdgeBundle
 from hetvs.errors import HetvsError
 from hetvs.files import digest_file
@@ -33,54 +30,82 @@ from hetvs.files import digest_file
 class Contender:
     """One loaded bundle and the reference kernel beside it (final)."""
 
-    def __init__(self, folder: Path, runtime: str, threads: int, cores: list[int]) -> None:
-        bundle = EdgeBundle.load(folder)
-        kind = runtime_class(runtime)  # imported before the clock starts: load is the model's, not Python's
+    def __init__(self, folder: Path, model_path: Path, runtime: str, threads: int, cores: list[int]) -> None:
+        self._bundle = EdgeBundle.load(folder)
+        make = runtime_maker(runtime)  # imported before the clock starts: load is the model's, not Python's
+        pixels = self._bundle.golden_pixels
         before = peak_rss_bytes()
         start = time.perf_counter_ns()
-        loaded = kind(bundle.model_path, threads)
+        self._runtime = make(model_path, threads)
         load_ns = time.perf_counter_ns() - start
         start = time.perf_counter_ns()
-        loaded.run(bundle.golden_pixels[:1])
+        self._runtime.run(pixels[:1])
         first_run_ns = time.perf_counter_ns() - start
         pinned = pin(cores)
-        vectors = np.concatenate([loaded.run(image[None]) for image in bundle.golden_pixels])
-        images = itertools.cycle([image[None] for image in bundle.golden_pixels])
-        self._model: Callable[[], object] = lambda: loaded.run(next(images))
+        vectors = np.concatenate([self._runtime.run(image[None]) for image in pixels])
         self._reference = gemm()
-        resolution_ns = clock_resolution_ns()
-        self._inner = _runs_per_call(self._model, resolution_ns)
-        self._reference_inner = _runs_per_call(self._reference, resolution_ns)
-        golden_max_abs = float(np.abs(vectors - bundle.golden_vectors).max())
         self.facts: dict[str, Any] = {
-            "space_id": bundle.card.space.space_id,
-            "weights_digest": bundle.card.weights_digest,
-            "onnx_digest": digest_file(bundle.model_path),
-            "file_bytes": bundle.model_path.stat().st_size,
-            "macs": bundle.card.macs,
+            "space_id": self._bundle.card.space.space_id,
+            "weights_digest": self._bundle.card.weights_digest,
+            "onnx_digest": digest_file(self._bundle.model_path),
+            "file_bytes": _model_bytes(model_path, folder),
+            "macs": self._bundle.card.macs,
             "load_ns": load_ns,
             "first_run_ns": first_run_ns,
-            "runs_per_call": self._inner,
-            "reference_runs_per_call": self._reference_inner,
-            "cpu_clock_resolution_ns": resolution_ns,
             "cores": cores if pinned else [],
             "rss_before_load_bytes": before,
-            "golden_max_abs": golden_max_abs if math.isfinite(golden_max_abs) else None,
-            "golden_tolerance": bundle.tolerance,
-            "runtime": loaded.facts(),
+            **parity(self._bundle, vectors),
+            "runtime": self._runtime.facts(),
         }
+
+    def get_ready(self) -> None:
+        """Choose how many runs make one timed call; chosen once, stated in the report."""
+        resolution_ns = clock_resolution_ns()
+        model = self._runtime.block(self._bundle.golden_pixels, warmup=3, calls=5, inner=1)
+        self._inner = _runs_per_call(model, resolution_ns)
+        self._reference_inner = _runs_per_call(measure(self._reference, warmup=3, calls=5), resolution_ns)
+        self.facts["runs_per_call"] = self._inner
+        self.facts["reference_runs_per_call"] = self._reference_inner
+        self.facts["cpu_clock_resolution_ns"] = resolution_ns
 
     def round(self, warmup: int, calls: int) -> dict[str, Any]:
         """Measure a block of the model and a block of the reference, one after the other."""
-        model = measure(self._model, warmup=warmup, calls=calls, inner=self._inner)
+        pixels = self._bundle.golden_pixels
+        model = self._runtime.block(pixels, warmup=warmup, calls=calls, inner=self._inner)
         reference = measure(self._reference, warmup=warmup, calls=calls, inner=self._reference_inner)
-        return {**asdict(model), "reference_cpu_ns": reference.cpu_ns, "peak_rss_bytes": peak_rss_bytes()}
+        return {
+            "wall_ns": model.wall_ns,
+            "cpu_ns": model.cpu_ns,
+            "reference_wall_ns": reference.wall_ns,
+            "reference_cpu_ns": reference.cpu_ns,
+            "peak_rss_bytes": self._runtime.peak_rss_bytes(),
+        }
+
+    def close(self) -> None:
+        """End what the runtime started."""
+        self._runtime.close()
 
 
-def _runs_per_call(run: Callable[[], object], resolution_ns: int) -> int:
-    """Warm up, then choose how many runs make one timed call; chosen once, stated in the report."""
-    probe = measure(run, warmup=3, calls=5)
+def _model_bytes(model_path: Path, bundle: Path) -> int:
+    """Return the size of the model: of the one file of a bundle, or of all that a conversion wrote."""
+    files = [model_path] if model_path.parent == bundle else model_path.parent.iterdir()
+    return sum(file.stat().st_size for file in files)
+
+
+def _runs_per_call(probe: Block, resolution_ns: int) -> int:
+    """Return how many runs make one timed call, from a few runs of a warm model."""
     return runs_per_call(round(statistics.median(probe.wall_ns)), resolution_ns)
+
+
+def _load(order: dict[str, Any]) -> Contender:
+    """Load what the order names; what disagrees with the golden vectors is not made ready to be timed."""
+    paths = Path(order["folder"]), Path(order["model_path"])
+    contender = Contender(*paths, order["runtime"], order["threads"], order["cores"])
+    if "torch" in sys.modules and not RUNTIMES[order["runtime"]].torch:
+        raise HetvsError("torch is loaded in the benchmark process; no module of edge_bench may import it")
+    if contender.facts["golden_fault"] is None:
+        contender.get_ready()
+    return contender
 
 
 def serve() -> None:
@@ -88,20 +113,22 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     contender: Contender | None = None
-    for line in sys.stdin:
-        order = json.loads(line)
-        try:
-            if contender is None:
-                contender = Contender(Path(order["folder"]), order["runtime"], order["threads"], order["cores"])
-                if "torch" in sys.modules:
-                    raise HetvsError("torch is loaded in the benchmark process; no module of edge_bench may import it")
-                answer = contender.facts
-            else:
-                answer = contender.round(order["warmup"], order["calls"])
-        except HetvsError as error:
-            answer = {"error": str(error)}
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
+    try:
+        for line in sys.stdin:
+            order = json.loads(line)
+            try:
+                if contender is None:
+                    contender = _load(order)
+                    answer = contender.facts
+                else:
+                    answer = contender.round(order["warmup"], order["calls"])
+            except HetvsError as error:
+                answer = {"error": str(error)}
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+    finally:
+        if contender is not None:
+            contender.close()
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ def test_the_readme_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Monke
     assert report["setup"]["classes"]["shared"] == 0
     control = next(cell for cell in report["cells"] if cell["kind"].startswith("control"))
     assert control["metrics"]["recall@1"]["value"] < 0.02  # independent models are at chance
-    ratio = json.loads((tmp_path / "bench/bench.json").read_text())["pairs"][0]["median"]
+    ratio = json.loads((tmp_path / "bench/report.json").read_text())["pairs"][0]["median"]
     assert ratio > 10
 
     refused = CliRunner().invoke(main, ["check", "bundles/edge", "--against", "runs/baseline"])

@@ -6,18 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 
-from edge_bench.runtimes.base import Runtime
+from edge_bench.runtimes.base import InProcess
 from hetvs.errors import ArtifactError
 
 PROVIDER = "CPUExecutionProvider"
 
 
-class OrtRuntime(Runtime):
+class OrtRuntime(InProcess):
     """ONNX Runtime (final): every graph optimisation, threads that do not spin, the CPU provider and no other."""
 
     def __init__(self, model_path: Path, threads: int) -> None:
+        import onnxruntime
+
+        self._version: str = onnxruntime.__version__
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -41,7 +43,7 @@ class OrtRuntime(Runtime):
         """Return name, version, execution provider and options."""
         return {
             "runtime": "onnxruntime",
-            "version": onnxruntime.__version__,
+            "version": self._version,
             "provider": PROVIDER,
             "options": "graph optimisation ALL, spinning off, inter-op threads 1",
         }

@@ -54,7 +54,9 @@ def _option(f: Field[Any]) -> Callable[[Command], Command]:
     short = [f"-{f.metadata['short']}"] if f.metadata["short"] else []
     if isinstance(f.default, bool):
         return click.option(f"{flag}/--no-{flag[2:]}", f.name, default=None, help=shown)
-    if isinstance(f.default, tuple):  # a repeatable option: click gives () when it is not typed
-        return click.option(*short, flag, f.name, type=type(f.default[0]), multiple=True, help=shown)
-    kind = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else type(f.default)
+    repeatable = isinstance(f.default, tuple)
+    plain = type(f.default[0]) if isinstance(f.default, tuple) else type(f.default)
+    kind = click.Choice(f.metadata["choices"]) if f.metadata["choices"] else plain
+    if repeatable:  # click gives () when it is not typed
+        return click.option(*short, flag, f.name, type=kind, multiple=True, help=shown)
     return click.option(*short, flag, f.name, type=kind, default=None, help=shown)
