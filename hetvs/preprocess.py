@@ -21,7 +21,7 @@ from hetvs.errors import ManifestError
 from hetvs.files import digest_json
 
 RESIZE_CONTRACT = "pad-bilinear-antialias-1"
-RESIZE_LEVELS = 1  # of 255: what a port may differ by, since decoders differ
+RESIZE_LEVELS = 1  # of 255: what a port may differ by
 Box = tuple[float, float, float, float]
 
 

@@ -10,7 +10,7 @@ import java.nio.ByteBuffer
 import java.nio.ByteOrder
 import org.json.JSONObject
 
-/** Does this device give the golden vectors? Resizes the golden images, runs the model, compares; as web/selftest.mjs. */
+/** Does this device give the golden vectors? Resizes golden images, runs the model, compares: as web/selftest.mjs. */
 class SelfTest(private val kit: File) {
     private val card = JSONObject(File(kit, "card.json").readText())
     private val sizePx = card.getJSONObject("preprocess").getInt("size_px")
@@ -26,8 +26,10 @@ class SelfTest(private val kit: File) {
         if (contract != Resize.CONTRACT) faults += "card.json: resize contract $contract, this is ${Resize.CONTRACT}"
         val resized = resizedImages()
         for ((row, image) in resized.withIndex()) {
-            val worst = image.indices.map { Math.abs((image[it].toInt() and 255) - (pixels[row][it].toInt() and 255)) }.max()
-            if (worst > RESIZE_LEVELS) faults += "${ids.getString(row)}: resized pixels differ by $worst of 255 levels"
+            val expected = pixels[row]
+            val worst = largest(image.size) { (image[it].toInt() and 255) - (expected[it].toInt() and 255).toDouble() }
+            val levels = "resized pixels differ by ${worst.toInt()} of 255 levels"
+            if (worst > RESIZE_LEVELS) faults += "${ids.getString(row)}: $levels"
         }
         val tolerance = export.getDouble("tolerance")
         val environment = OrtEnvironment.getEnvironment()
@@ -36,8 +38,10 @@ class SelfTest(private val kit: File) {
                 // What was resized here goes on: the whole way from picture to vector is tested.
                 val vector = embed(environment, session, resized.getOrElse(row) { pixels[row] })
                 val expected = ByteBuffer.wrap(vectors[row]).order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer()
-                val worst = vector.indices.map { Math.abs(vector[it] - expected.get(it)).toDouble() }.max()
-                if (!(worst <= tolerance)) faults += "${ids.getString(row)}: vector differs by $worst, tolerance $tolerance"
+                check(vector.size == expected.remaining()) { "the model gives ${vector.size} components" }
+                val worst = largest(vector.size) { (vector[it] - expected.get(it)).toDouble() }
+                val amount = "vector differs by $worst, tolerance $tolerance"
+                if (!(worst <= tolerance)) faults += "${ids.getString(row)}: $amount"
             }
         }
         return faults
@@ -75,6 +79,10 @@ class SelfTest(private val kit: File) {
         require(flat.size == length * shape.getInt(0)) { "$name: ${flat.size} bytes do not fit the side-car" }
         return List(shape.getInt(0)) { row -> flat.copyOfRange(row * length, (row + 1) * length) }
     }
+
+    /** The largest of `size` absolute differences; NaN when one of them is. */
+    private fun largest(size: Int, difference: (Int) -> Double): Double =
+        (0 until size).fold(0.0) { worst, i -> Math.max(worst, Math.abs(difference(i))) }
 
     private companion object {
         const val RESIZE_LEVELS = 1 // of 255: what docs/resize.md allows a port to differ by
