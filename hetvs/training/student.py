@@ -16,15 +16,16 @@ from hetvs.losses import LOSSES, require_anchored
 from hetvs.losses.prototypes import class_means, denoised_means
 from hetvs.manifest import Manifest, read_manifest
 from hetvs.manifest_join import with_unlabelled
-from hetvs.models.backbones import Backbone, build_backbone, options_of
+from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
-from hetvs.models.storage import Prototypes, load_prototypes, load_run, weights_digest
+from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
 from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, to_device
+from hetvs.training.start import build_model
 from hetvs.training.student_stage import StudentStage
 from hetvs.training.teacher_views import Crops, LiveViews, TeacherViews, cached_views
 
@@ -50,7 +51,8 @@ def train_student(
     prepare(config)
     store = images_of(manifest, config)
     teacher = open_encoder(teacher_path, threads=config.threads)
-    model, backbone = build_student(config, teacher.card.dim)
+    model, backbone = build_model(config, teacher.card.dim)
+    to_device(model, config.device)
     config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
     views = views_of(output, teacher, store.preload(), config)
     if config.ridge in ("start", "both") and config.epochs and not (resume and (output / CHECKPOINT).is_file()):
@@ -102,21 +104,6 @@ def images_of(manifest: Manifest, config: StudentConfig) -> ImageStore:
     if not len(rows):
         raise ManifestError(f"{manifest.source}: no train image; check the split column and --rows")
     return ImageStore(manifest, rows, config.source_size)
-
-
-def build_student(config: StudentConfig, dim: int) -> tuple[Embedder, Backbone]:
-    """Return the student before training: fresh, pretrained, or with the weights of the run at `config.start`."""
-    options = options_of(config.backbone, asdict(config))
-    backbone = build_backbone(config.backbone, options, config.img_size, pretrained=config.pretrained)
-    model = Embedder(backbone.trunk, backbone.features, dim, backbone.preprocess)
-    if config.start:
-        first, card = load_run(Path(config.start))
-        if (card.backbone, card.backbone_options) != (config.backbone, options):
-            raise ConfigError(f"start {config.start} is a {card.backbone} {card.backbone_options}, not {options}")
-        model.trunk.load_state_dict(first.trunk.state_dict())
-        if card.dim == dim:
-            model.projection.load_state_dict(first.projection.state_dict())
-    return to_device(model, config.device), backbone
 
 
 def views_of(output: Path, teacher: Encoder, store: ImageStore, config: StudentConfig) -> TeacherViews:

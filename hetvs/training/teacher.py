@@ -14,10 +14,10 @@ from hetvs.artifacts import ModelCard, SpaceCard
 from hetvs.config import TeacherConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.manifest import Manifest
-from hetvs.models.backbones import Backbone, build_backbone, options_of
+from hetvs.models.backbones import Backbone, options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.heads import PrototypeHead
-from hetvs.models.storage import Prototypes, weights_digest
+from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
 from hetvs.training.augment import Augment, draws
 from hetvs.training.companion import Companion
 from hetvs.training.frozen import cached_features
@@ -25,6 +25,7 @@ from hetvs.training.images import ImageStore
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
 from hetvs.training.run import Outcome, close_run, open_run, to_device
+from hetvs.training.start import build_model
 from hetvs.training.validation import Validation
 
 
@@ -112,8 +113,9 @@ def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: Te
     if config.freeze_backbone:
         return FrozenStage(store, targets, model, config)
     companion = Companion.load(Path(config.companion), config.dim, config.device) if config.companion else None
-    if companion is not None:
-        companion.lend_prototypes(model.head, classes.tolist())
+    lent = load_prototypes(Path(config.start)) if config.start else companion.prototypes if companion else None
+    if lent is not None:
+        model.head.start_at(lent.rows_CD, lent.labels, classes.tolist())
     return TeacherStage(store, targets, model, config, companion)
 
 
@@ -138,9 +140,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     classes = sorted(set(labels))
     if len(classes) < 2:
         raise ManifestError(f"{manifest.source}: {len(classes)} train classes; a teacher needs at least 2")
-    options = options_of(config.backbone, asdict(config))
-    backbone = build_backbone(config.backbone, options, config.img_size, pretrained=config.pretrained)
-    embedder = Embedder(backbone.trunk, backbone.features, config.dim, backbone.preprocess)
+    embedder, backbone = build_model(config, config.dim)
     head = PrototypeHead(len(classes), config.dim, scale=config.scale, margin=config.margin)
     model = to_device(Classifier(embedder, head, leading(backbone, config)), config.device)
     config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
@@ -151,7 +151,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     trained = average.embedder
     outcome = Outcome(
         embedder=trained,
-        backbone_options=options,
+        backbone_options=options_of(config.backbone, asdict(config)),
         preprocess=backbone.preprocess,
         space=SpaceCard(
             teacher_digest=weights_digest(trained), preprocess_digest=backbone.preprocess.digest(), dim=config.dim

