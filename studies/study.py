@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -131,6 +133,7 @@ def run_study(
             except HetvsError as error:  # the other jobs go on; at the end it is raised
                 say(f"rows not written: {error}")
 
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends the children too
     failures = Runner(jobs, workers, threads, on_done).run()
     refresh()
     failures |= study.unplanned

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 from edge_bench.host import host_card
-from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT
+from studies.methods import BASELINE, CLOUD, DEFAULT
 from studies.page import write_page
 from studies.plan import Case, Dataset, Places
 from studies.plot import write_plot
@@ -32,7 +32,7 @@ RECIPES = {
         )
     },
 }
-METHODS = {"1/2": (DEFAULT, BASELINE, CONTROL), "1/4": (DEFAULT,)}
+METHODS = {"1/2": (DEFAULT, BASELINE), "1/4": (DEFAULT,)}
 
 
 def tiny_study(folder: Path) -> Study:
