@@ -104,7 +104,7 @@ def _pairs(report: BenchReport) -> str:
     for first, second in report.pairs():
         spread, clock = ratio(first, second)
         reason = fault(spread)
-        shown = f"{spread.median:.2f} [{spread.p10:.2f}, {spread.p90:.2f}]"
+        shown = f"{spread.median:.3g} [{spread.p10:.3g}, {spread.p90:.3g}]"
         verdict = f"INVALID: {reason}" if reason else "VALID"
         named = f"{first.bundle} / {_name(report, second)}"
         lines.append(f"- {'CPU' if clock == 'cpu' else 'wall'} time {named}: {shown} over rounds, {verdict}")

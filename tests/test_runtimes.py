@@ -123,4 +123,4 @@ def test_a_conversion_is_done_once_and_a_failed_one_leaves_nothing(
     first = model_for(entrant)
     assert first == model_for(entrant)
     assert len(commands) == 2
-    assert first.parent.name.endswith("-mnn-1.2")
+    assert first.parent.name.endswith("-mnn1-1.2")

@@ -17,15 +17,16 @@ from hetvs.errors import ArtifactError
 from hetvs.files import digest_file, new_folder
 
 TIMEOUT_S = 900
+REVISION = 1  # raised when a converter here changes what it writes
 
 
 def converted(bundle: EdgeBundle, converter: str, package: str, name: str) -> Path:
     """Return the file `name` of the bundle's graph as the module `converter` writes it, from the cache or anew.
 
-    The cache is keyed by the digest of model.onnx, the converter and the version of the PyPI `package`
-    that does the work. Raises ArtifactError when the conversion fails.
+    The cache is keyed by the digest of model.onnx, the converter with its revision, and the version of
+    the PyPI `package` that does the work. Raises ArtifactError when the conversion fails.
     """
-    kind = converter.rpartition("to_")[2]
+    kind = f"{converter.rpartition('to_')[2]}{REVISION}"
     folder = cache_folder() / "converted" / f"{digest_file(bundle.model_path)[:32]}-{kind}-{version(package)}"
     if not folder.is_dir():
         with new_folder(folder, overwrite=True) as temporary:  # two commands may convert at once: both are right
