@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hetvs.config import StudentConfig, TeacherConfig
-from hetvs.settings import read_config
+from hetvs.settings import read_config, require
 from studies.columns import CARD as COLUMNS_CARD
 from studies.jobs import Job, Kind
 from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, Values, options, overrides, role_of
@@ -124,59 +124,88 @@ class Planner:
 
     def _cloud(self, dataset: Dataset, method: str) -> Job:
         recipe = self._recipe(dataset, "cloud")
-        config = read_config(TeacherConfig, recipe)
-        values: Values = {"img_size": config.img_size // 2} if method == HALF else {}
-        after: tuple[Job, ...] = ()
-        if config.companion:
-            companion = self._teacher(dataset, "companion", self._recipe(dataset, "companion"), {}, ())
-            values["companion"], after = companion.output, (companion,)
-        return self._teacher(dataset, _slug(method), recipe, values, after)
+        half = read_config(TeacherConfig, recipe).img_size // 2
+        return self._teacher(dataset, _slug(method), recipe, {"img_size": half} if method == HALF else {})
 
     def _baseline(self, case: Case, seed: int) -> Job:
         recipe = self._recipe(case.dataset, f"baseline-{_slug(case.size)}")
-        return self._teacher(case.dataset, _run_name(case, BASELINE, seed), recipe, {"seed": seed}, ())
+        return self._teacher(case.dataset, _run_name(case, BASELINE, seed), recipe, {"seed": seed})
 
-    def _teacher(self, dataset: Dataset, name: str, recipe: Path, values: Values, after: tuple[Job, ...]) -> Job:
-        read_config(TeacherConfig, recipe)  # a recipe that is missing or wrong is said before any work
-        words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(values)]
-        return self._job(dataset, "train", name, words, (*self._data(dataset), *after), recipe)
+    def _teacher(self, dataset: Dataset, name: str, recipe: Path, values: Values) -> Job:
+        """Return the training of a recipe, and of the runs that it starts from and stays close to."""
+        config = read_config(TeacherConfig, recipe)  # one that is missing or wrong is said before any work
+        first = self._earlier(dataset, config.start, None)
+        named = {"start": first, "companion": self._earlier(dataset, config.companion, first)}
+        runs = {setting: run for setting, run in named.items() if run is not None}
+        outputs = {setting: run.output for setting, run in runs.items()}
+        words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(values | outputs)]
+        return self._job(dataset, "train", name, words, (*self._data(dataset), *runs.values()), recipe)
+
+    def _earlier(self, dataset: Dataset, path: str, teacher: Job | None) -> Job | None:
+        """Return the training of a run that a recipe names: "runs/NAME" is that of DATASET-NAME.toml.
+
+        A name that begins with "student" is a student of `teacher`.
+        """
+        if not path:
+            return None
+        name = Path(path).name.removeprefix(f"{dataset.name}-")
+        recipe = self._recipe(dataset, name)
+        if not name.startswith("student"):
+            return self._teacher(dataset, name, recipe, {})
+        require(teacher is not None, f"{recipe}: a companion is a student of the run in `start`, and there is none")
+        assert teacher is not None
+        return self._joined(dataset, name, recipe, {}, teacher)
 
     def _student(self, case: Case, seed: int) -> Job:
         """Return the training of a student; one whose method the recipe is already is that of the default."""
-        dataset = case.dataset
-        recipe = self._recipe(dataset, f"student-{_slug(case.size)}")
+        recipe = self._recipe(case.dataset, f"student-{_slug(case.size)}")
         config = read_config(StudentConfig, recipe)
         values = overrides(case.method, config)
-        cloud = self._cloud(dataset, CLOUD)
-        after = [*self._data(dataset), cloud, *self._extra(dataset, config)]
         name = _run_name(case, case.method if values else DEFAULT, seed)
+        after: tuple[Job, ...] = ()
         if case.method == HEAD or values.get("start", config.start):
-            baseline = self._baseline(case, seed)
-            values["start"] = baseline.output
-            after.append(baseline)
-        if values.get("views", config.views):
-            values["views_folder"] = self.places.home / dataset.name / "views"
+            after = (self._baseline(case, seed),)
+            values["start"] = after[0].output
         program = ("python", "-m", "studies.control") if case.method == CONTROL else ("hetvs", "train-student")
-        words = [*program, str(dataset.folder), "--teacher", str(cloud.output), "--config", str(recipe)]
-        return self._job(dataset, "train", name, [*words, *options({**values, "seed": seed})], tuple(after), recipe)
+        cloud = self._cloud(case.dataset, CLOUD)
+        return self._joined(case.dataset, name, recipe, {**values, "seed": seed}, cloud, after=after, program=program)
+
+    def _joined(
+        self,
+        dataset: Dataset,
+        name: str,
+        recipe: Path,
+        values: Values,
+        teacher: Job,
+        *,
+        after: tuple[Job, ...] = (),
+        program: tuple[str, ...] = ("hetvs", "train-student"),
+    ) -> Job:
+        """Return the training of a student of `teacher`; students of one teacher share its cached views."""
+        config = read_config(StudentConfig, recipe)
+        views = self.places.home / dataset.name / "views" / teacher.output.name
+        shared: Values = {"views_folder": views} if config.views else {}
+        words = [*program, str(dataset.folder), "--teacher", str(teacher.output), "--config", str(recipe)]
+        needed = (*self._data(dataset), *self._extra(dataset, config), teacher, *after)
+        return self._job(dataset, "train", name, [*words, *options(values | shared)], needed, recipe)
 
     def _data(self, dataset: Dataset) -> tuple[Job, ...]:
         if not dataset.fetched:
             return ()
         size = read_config(TeacherConfig, self._recipe(dataset, "cloud")).source_size
-        return (self._fetch(dataset.name, dataset.folder, size),)
+        return (self._fetch(dataset.name, dataset.folder, "--size", str(size)),)
 
     def _extra(self, dataset: Dataset, config: StudentConfig) -> tuple[Job, ...]:
-        """Return the fetch of a recipe's extra images, where they are a named set."""
+        """Return the fetch of a recipe's extra images, which are a named set, at its own size."""
         folder = Path(config.extra)
-        return (self._fetch(folder.name, folder, config.source_size),) if dataset.fetched and config.extra else ()
+        return (self._fetch(folder.name, folder),) if dataset.fetched and config.extra else ()
 
-    def _fetch(self, name: str, folder: Path, size_px: int) -> Job:
+    def _fetch(self, name: str, folder: Path, *more: str) -> Job:
         """A data set proves itself by a digest of its own, so one that is there is taken."""
         job = Job(
             name=f"{name}/data",
             kind=KINDS["data"],
-            words=("hetvs", "data", "fetch", name, "-o", str(folder), "--size", str(size_px)),
+            words=("hetvs", "data", "fetch", name, "-o", str(folder), *more),
             output=folder,
             record=self.places.home / name / "jobs" / "data",
         )

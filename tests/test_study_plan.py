@@ -128,6 +128,22 @@ def test_the_cloud_model_is_one_and_near_its_companion(study: Study) -> None:
     assert cloud.train.output != half.train.output
 
 
+def test_a_cloud_model_may_go_on_from_an_earlier_one_and_its_student(study: Study, recipes: Path) -> None:
+    """A first cloud model, a student of it, and the cloud model that is moved towards that student."""
+    (recipes / "emoji-cloud-first.toml").write_text("")
+    (recipes / "emoji-student-first.toml").write_text(STUDENT_RECIPE)
+    (recipes / "emoji-cloud.toml").write_text("start = 'runs/cloud-first'\ncompanion = 'runs/student-first'\n")
+    (cloud,) = study.models[Case(compatibility.EMOJI, "1", CLOUD)]
+    named = {job.output.name: job for job in cloud.train.after}
+    words = " ".join(cloud.train.words)
+    assert f"--start {named['cloud-first'].output} --companion {named['student-first'].output}" in words
+    assert f"--teacher {named['cloud-first'].output}" in " ".join(named["student-first"].words)
+    (recipes / "emoji-cloud.toml").write_text("companion = 'runs/student-first'\n")
+    again = Planner(study.places, study.seeds)
+    with pytest.raises(ConfigError, match="a companion is a student of the run in `start`"):
+        again.models(cloud.case)
+
+
 def test_only_brings_along_what_a_row_is_compared_with(study: Study) -> None:
     names = {job.name for job in study.jobs(["emoji/1-80-anchor"])}
     assert {"emoji/cloud columns", "emoji/1-80-independent-s2 columns", "emoji/1-80-anchor-s0 columns"} <= names
