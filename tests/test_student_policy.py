@@ -75,7 +75,7 @@ def test_no_epochs_fit_the_projection_of_a_given_trunk(
 def test_a_start_of_another_architecture_is_refused(
     shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny_student: StudentConfig
 ) -> None:
-    with pytest.raises(ConfigError, match="is a hetvs/edgenet"):
+    with pytest.raises(ConfigError, match="is hetvs/edgenet"):
         train_student(shapes, shapes_cloud, tmp_path / "edge", replace(tiny_student, start=str(shapes_cloud)))
 
 
