@@ -21,7 +21,7 @@ KINDS = {
         Kind(name="bundles", whole="card.json"),
         Kind(name="vectors", whole="space.json", threaded=True),
         Kind(name="columns", whole=COLUMNS_CARD, threaded=True),
-        Kind(name="bench", whole="bench.json", alone=True),
+        Kind(name="bench", whole="report.json", alone=True),
     )
 }
 
@@ -181,9 +181,9 @@ class Planner:
         after: tuple[Job, ...] = (),
         program: tuple[str, ...] = ("hetvs", "train-student"),
     ) -> Job:
-        """Return the training of a student of `teacher`; students of one teacher share its cached views."""
+        """Return the training of a student of `teacher`; cached views are shared, by what they are of."""
         config = read_config(StudentConfig, recipe)
-        views = self.places.home / dataset.name / "views" / teacher.output.name
+        views = self.places.home / dataset.name / "views"
         shared: Values = {"views_folder": views} if config.views else {}
         words = [*program, str(dataset.folder), "--teacher", str(teacher.output), "--config", str(recipe)]
         needed = (*self._data(dataset), *self._extra(dataset, config), teacher, *after)
