@@ -11,6 +11,7 @@ import pytest
 from edge_bench import conversion
 from edge_bench.bench import Entrant, model_for, run_bench
 from edge_bench.parity import parity
+from edge_bench.process import Worker
 from edge_bench.runtimes import RUNTIMES, missing, runtime_maker
 from edge_bench.runtimes.base import Runtime
 from hetvs import config
@@ -63,6 +64,18 @@ def test_an_installed_runtime_gives_the_golden_vectors_and_is_timed(name: str, b
     assert figures.wall_p50_ms > 0
     assert (figures.cpu_p50_ms is None) == (name == "web-chromium")
     assert m.facts["file_bytes"] > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_broken_model_is_one_line(name: str, bundle_folder: Path, tmp_path: Path) -> None:
+    absent = missing(name)
+    if absent is not None:
+        pytest.skip(absent)
+    broken = tmp_path / (RUNTIMES[name].converted_name or "model.onnx")
+    broken.write_bytes(b"not a model")
+    with Worker(name) as worker, pytest.raises(ArtifactError, match=r"^[^\n]+$"):
+        worker.ask(folder=str(bundle_folder), model_path=str(broken), runtime=name, threads=1, cores=[0])
 
 
 @pytest.mark.parametrize(("spoil", "said"), [(0.0, None), (0.5, "golden image 1 "), (np.nan, "is not finite")])
