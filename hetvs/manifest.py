@@ -50,14 +50,15 @@ class Manifest:
     def rows(self, split: str = "", where: str = "") -> np.ndarray:
         """Return the numbers (int64, ascending) of the rows in `split` that match `where`; empty takes all.
 
-        `where` is "COLUMN=VALUE" over known and extra columns; is_query and is_gallery compare with 1
-        and 0. Raises ConfigError for an unknown column, and for a value that no row of the manifest has.
+        `where` is "COLUMN=VALUE" or "COLUMN!=VALUE" over known and extra columns, or several of them
+        between commas, all of which must match; is_query and is_gallery compare with 1 and 0. Raises
+        ConfigError for an unknown column, and for a value that no row of the manifest has.
         """
         kept = np.ones(len(self), dtype=bool)
         if split:
             kept &= self.splits == split
-        if where:
-            kept &= self._matches(where)
+        for condition in where.split(",") if where else []:
+            kept &= self._matches(condition)
         return np.flatnonzero(kept).astype(np.int64)
 
     def column(self, name: str) -> np.ndarray:
@@ -78,17 +79,18 @@ class Manifest:
             raise ConfigError(f"{self.source}: column {name!r} is unknown{did_you_mean(name, list(columns))}")
         return columns[name]
 
-    def _matches(self, where: str) -> np.ndarray:
-        """Return one boolean per row for a "COLUMN=VALUE"."""
-        name, equals, value = where.partition("=")
+    def _matches(self, condition: str) -> np.ndarray:
+        """Return one boolean per row for a "COLUMN=VALUE" or "COLUMN!=VALUE"."""
+        name, equals, value = condition.partition("=")
         if not equals:
-            raise ConfigError(f"row filter {where!r} is not COLUMN=VALUE, for example core=1")
+            raise ConfigError(f"row filter {condition!r} is not COLUMN=VALUE, for example core=1")
+        name, unlike = name.removesuffix("!"), name.endswith("!")
         column = self.column(name)
         matches: np.ndarray = column == value
         if not matches.any():
             seen = ", ".join(sorted({str(v) for v in column})[:5])
             raise ConfigError(f"{self.source}: no row has {name}={value!r}; the values are {seen}, ...")
-        return matches
+        return ~matches if unlike else matches
 
 
 @dataclass(frozen=True)

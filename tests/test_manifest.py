@@ -134,6 +134,8 @@ def test_rows_by_split_and_column(tmp_path: Path, write_table: Callable[..., Pat
     assert m.rows("test").tolist() == [1, 2]
     assert m.rows("test", "core=1").tolist() == [2]
     assert m.rows(where="is_query=1").tolist() == [1]
+    assert m.rows(where="label!=a").tolist() == [1, 2]
+    assert m.rows("test", "label!=a,core!=1").tolist() == [1]
     assert m.rows("val").tolist() == []
     assert m.rows("test").dtype == np.int64
     assert (m.column("core").tolist(), m.column("is_query").tolist()) == (["1", "0", "1"], ["0", "1", "0"])
@@ -145,6 +147,8 @@ def test_rows_by_split_and_column(tmp_path: Path, write_table: Callable[..., Pat
         ("cor=1", "column 'cor' is unknown; did you mean 'core'"),
         ("core", "row filter 'core' is not COLUMN=VALUE"),
         ("core=yes", "no row has core='yes'; the values are 0, 1"),
+        ("core=1,label!=zebra", "no row has label='zebra'"),
+        ("core=1,", "row filter '' is not COLUMN=VALUE"),
     ],
 )
 def test_a_wrong_row_filter_is_a_config_error(
