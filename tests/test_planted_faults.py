@@ -207,18 +207,21 @@ BAD_ONNX: dict[str, Callable[[Path], None]] = {
 
 @pytest.mark.parametrize("fault", BAD_ONNX)
 @pytest.mark.parametrize("command", ["check", "bench", "evaluate"])
-def test_a_bad_graph_is_one_line(command: str, fault: str, copied: Path, letters: Path, tmp_path: Path) -> None:
+def test_a_bad_graph_is_one_line(
+    command: str, fault: str, copied: Path, bundle_folder: Path, letters: Path, tmp_path: Path
+) -> None:
     (tmp_path / "outside.bin").write_bytes(bytes(1 << 20))
     BAD_ONNX[fault](copied)
+    models = ["--gallery-model", copied, "--query-model", bundle_folder]
     arguments = {
         "check": ["check", copied],
         "bench": ["bench", copied, "-o", tmp_path / "out"],
-        "evaluate": ["evaluate", letters, "--gallery-model", copied, "--query-model", copied, "-o", tmp_path / "out"],
+        "evaluate": ["evaluate", letters, "--split", "val", *models, "-o", tmp_path / "out"],
     }
     result = CliRunner().invoke(main, [str(argument) for argument in arguments[command]])
     assert result.exit_code == 1, result.output
     assert isinstance(result.exception, SystemExit), result.exception
-    assert result.stderr.startswith("Error: "), result.stderr
+    assert result.stderr.startswith(f"Error: {copied / 'model.onnx'}: "), result.stderr
     assert len(result.stderr.splitlines()) == 1, result.stderr
     assert not (tmp_path / "out").exists()
 
