@@ -53,7 +53,7 @@ def _median(found: tuple[Spread, str] | None) -> str:
     if found is None:
         return "-"
     spread, clock = found
-    return f"{spread.median:.2f}{' (wall)' if clock == 'wall' else ''}"
+    return f"{spread.median:.3g}{' (wall)' if clock == 'wall' else ''}"
 
 
 def _name(report: BenchReport, m: Measurement) -> str:

@@ -72,7 +72,7 @@ def test_ratios_to_the_first_bundle_and_to_onnxruntime() -> None:
     assert report.to_default(page) == ((2.5,) * 3, "wall")
     assert [(a.bundle, b.bundle) for a, b in report.pairs()] == [("cloud", "edge")]
     text = to_markdown(report)
-    assert "| edge | web-chromium | fp32 | VALID | 1.0e-06 (0.0001) | wall only | 0.003 | - | 2.50 (wall) |" in text
+    assert "| edge | web-chromium | fp32 | VALID | 1.0e-06 (0.0001) | wall only | 0.003 | - | 2.5 (wall) |" in text
 
 
 def test_wall_time_of_a_shared_core_is_marked_and_several_threads_are_not_judged() -> None:
