@@ -35,10 +35,10 @@ from hetvs.training.teacher import train_teacher
 HOME = Path("runs/demo")
 DATA = Path("data/emoji")
 RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
-COMPANION = read_config(TeacherConfig, RECIPES / "emoji-companion.toml")
-CLOUD = read_config(TeacherConfig, RECIPES / "emoji-cloud.toml")
-BASELINE = read_config(TeacherConfig, RECIPES / "emoji-baseline.toml")
-STUDENT = read_config(StudentConfig, RECIPES / "emoji-edge.toml")
+COMPANION = read_config(TeacherConfig, RECIPES / "demo-companion.toml")
+CLOUD = read_config(TeacherConfig, RECIPES / "demo-cloud.toml")
+BASELINE = read_config(TeacherConfig, RECIPES / "demo-baseline.toml")
+STUDENT = read_config(StudentConfig, RECIPES / "demo-edge.toml")
 JUDGE = EvaluateConfig(protocol="B", batch_size=256)
 STAGES = 8
 

@@ -22,7 +22,7 @@ from studies.study import Study, describe, run_study
 
 NAME = "compatibility"
 SEEDS = (0, 1, 2)
-EMOJI = Dataset(name="emoji", folder=Path("data/emoji"), protocols=("B", "A", "C"), rows="core=1")
+EMOJI = Dataset(name="emoji", folder=Path("data/emoji-192"), protocols=("B", "A", "C"), rows="core=1")
 KANJI = Dataset(name="kanji", folder=Path("data/kanji"), protocols=("manifest",))
 ABLATED = "1/80"
 SIZES = ("1/10", "1/23", "1/80", "1/200")
