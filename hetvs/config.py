@@ -55,7 +55,7 @@ class TrainConfig:
     warmup: float = setting(0.1, "share of all steps that raise the learning rate, before the cosine")
     clip: float = setting(1.0, "largest gradient norm")
     ema: float = setting(0.995, "decay of the averaged weights that are kept; 0 keeps the last ones")
-    rows: str = setting("", "train only on rows where COLUMN=VALUE (or !=; several: a comma between), for example core=1")
+    rows: str = setting("", "train only on rows where COLUMN=VALUE (or !=; commas between several), for example core=1")
     seed: int = setting(0, "seed of weights, order, crops and noise")
     device: str = setting("cpu", "where to train", choices=("cpu", "cuda"))
     amp: str = setting("auto", "bfloat16 autocast; auto times both and takes the faster", choices=AMP_CHOICES)

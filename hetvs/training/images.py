@@ -39,7 +39,7 @@ class ImageStore:
 
     def preload(self) -> ImageStore:
         """Decode every image now, if all of them are kept: an unreadable one is found before the work starts."""
-        if self._kept is not None:
+        if self._kept is not None and not self._known.all():
             for images in track(batches(np.arange(len(self)), CHUNK), "read images"):
                 self._remember(images)
         return self

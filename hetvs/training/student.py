@@ -54,7 +54,7 @@ def train_student(
     model, backbone = build_model(config, teacher.card.dim)
     to_device(model, config.device)
     config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
-    views = views_of(output, teacher, store.preload(), config)
+    views = views_of(output, teacher, store, config)
     if config.ridge in ("start", "both") and config.epochs and not (resume and (output / CHECKPOINT).is_file()):
         fit_projection(model, views, device=config.device, training=True)
     stage = StudentStage(views, model, prototypes_of(teacher_path, views, config.prototypes), config, teacher)

@@ -66,7 +66,7 @@ class LiveViews(TeacherViews):
 
     def __init__(self, crops: Crops, teacher: Encoder, student_px: int, *, mixup: bool) -> None:
         self.crops, self.teacher, self.student_px, self.mixup = crops, teacher, student_px, mixup
-        self.store = crops.store
+        self.store = crops.store.preload()
 
     def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Return pixels and vectors of view `epoch`."""
@@ -123,7 +123,8 @@ def cached_views(folder: Path, teacher: Encoder, crops: Crops, *, views: int, st
     """Make or read back the views below `folder`; a killed run goes on with the view it was at.
 
     They lie in a folder named by the digest of images, teacher, augmentation and seed, so that runs
-    can share them and stale ones are never read; more views, or another `student_px`, add to it.
+    can share them and stale ones are never read; more views, or another `student_px`, add to it. Images
+    are decoded only when a view is missing.
     """
     teacher_px = teacher.card.preprocess.size_px
     key = {
@@ -154,14 +155,14 @@ def cached_views(folder: Path, teacher: Encoder, crops: Crops, *, views: int, st
 
 def _vectors(teacher: Encoder, crops: Crops, view: int) -> np.ndarray:
     """Return the teacher's vectors (n, D) of one view of all images."""
-    shown = track(batches(np.arange(len(crops.store)), BATCH), f"teacher's view {view + 1}")
+    shown = track(batches(np.arange(len(crops.store.preload())), BATCH), f"teacher's view {view + 1}")
     size_px = teacher.card.preprocess.size_px
     return np.concatenate([_encode(teacher, crops.render(i, np.full_like(i, view), size_px)).numpy() for i in shown])
 
 
 def _pixels(crops: Crops, view: int, teacher_px: int, student_px: int) -> np.ndarray:
     """Return the student's pixels (n, 3, S, S) of one view of all images."""
-    shown = track(batches(np.arange(len(crops.store)), BATCH), f"student's view {view + 1}")
+    shown = track(batches(np.arange(len(crops.store.preload())), BATCH), f"student's view {view + 1}")
     return np.concatenate(
         [downscale(crops.render(i, np.full_like(i, view), teacher_px), student_px).numpy() for i in shown]
     )
