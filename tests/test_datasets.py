@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hetvs.datasets import emoji, emoji_rules, icons
-from hetvs.datasets.icons import Style, read_styles
+from hetvs.datasets import emoji, emoji_rules
+from hetvs.datasets.emoji_styles import Style, read_styles
+from hetvs.datasets.icon_sets import IconSet, read_icon_set
 from hetvs.datasets.registry import DATASETS
 from hetvs.errors import DatasetError
 from hetvs.files import digest_file, read_json
@@ -91,7 +92,7 @@ def untracked(chunks: list[Sequence[emoji_rules.Drawing]]) -> list[Sequence[emoj
 
 def test_classes_are_matched_by_code_point_name_alias_and_squeezed_name(fakes: tuple[list[Style], Path]) -> None:
     styles, cache = fakes
-    sets = [icons.read_icon_set(style, cache / style.package.file_name) for style in styles]
+    sets = {style: read_icon_set(cache / style.package.file_name) for style in styles}
     found = {(d.style, d.code): d.icon for d in emoji_rules.drawings(sets)}
     assert found == {
         ("alpha", ROCKET): "rocket",
@@ -112,16 +113,15 @@ def test_classes_are_matched_by_code_point_name_alias_and_squeezed_name(fakes: t
 
 def test_a_class_of_fewer_than_four_families_is_left_out(fakes: tuple[list[Style], Path]) -> None:
     styles, cache = fakes
-    sets = [icons.read_icon_set(s, cache / s.package.file_name) for s in styles if s.style != "delta"]
+    sets = {s: read_icon_set(cache / s.package.file_name) for s in styles if s.style != "delta"}
     assert emoji_rules.drawings(sets) == []  # four styles draw the rocket, two of them of one family
 
 
 def test_a_drawing_stands_for_one_class_only() -> None:
-    base = read_styles()[0]
-    alpha = icons.IconSet(base, {}, {}, {CAT: "cat", ROCKET: "rocket"}, {})
-    beta = icons.IconSet(base, {"cat": {}}, {"rocket": "cat"}, {}, {})
+    alpha = IconSet({}, {}, {CAT: "cat", ROCKET: "rocket"}, {})
+    beta = IconSet({"cat": {}}, {"rocket": "cat"}, {}, {})
     codes = emoji_rules._codes_of_names([alpha, beta])
-    assert emoji_rules._classes_of(beta, codes) == {CAT: "cat"}
+    assert emoji_rules._classes_of(read_styles()[0], beta, codes) == {CAT: "cat"}
 
 
 @pytest.mark.parametrize(
@@ -257,7 +257,7 @@ def test_a_wrong_checksum_says_file_expected_and_got(fakes: tuple[list[Style], P
 def test_a_tarball_of_something_else_is_a_dataset_error(tmp_path: Path) -> None:
     (tmp_path / "a.tgz").write_bytes(b"no tarball")
     with pytest.raises(DatasetError, match="not a package of icons"):
-        icons.read_icon_set(read_styles()[0], tmp_path / "a.tgz")
+        read_icon_set(tmp_path / "a.tgz")
 
 
 def test_every_registered_set_has_its_facts() -> None:

@@ -71,7 +71,7 @@ def fetch(name: str, output: Path, config: FetchConfig) -> None:
     built = entry.fetch(output, config.size or entry.size_px, lambda chunks: track(chunks, f"draw {name}"))
     click.echo(f"{output}: {'built' if built else 'already there, every file verified'}")
     _show(summary(read_manifest(output)))
-    click.echo(f"next: hetvs train-teacher {output} -o runs/cloud")
+    click.echo(f"next: hetvs {entry.next_command.format(folder=output)}")
 
 
 @data.command()

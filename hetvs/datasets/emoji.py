@@ -11,8 +11,9 @@ from pathlib import Path
 
 from hetvs.datasets.drawing import draw_missing, table_text
 from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
+from hetvs.datasets.emoji_styles import Style, read_styles
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
-from hetvs.datasets.icons import Style, read_icon_set, read_styles
+from hetvs.datasets.icon_sets import read_icon_set
 from hetvs.datasets.npm import fetch_packages
 from hetvs.datasets.packages import cache_folder
 from hetvs.files import write_text
@@ -38,15 +39,13 @@ def build_emoji(folder: Path, size_px: int, styles: Sequence[Style], cache: Path
     if is_complete(folder, card):
         return False
     tarballs = fetch_packages([style.package for style in styles], cache)
-    sets = {s.style: read_icon_set(s, tarball) for s, tarball in zip(styles, tarballs, strict=True)}
+    sets = {style: read_icon_set(tarball) for style, tarball in zip(styles, tarballs, strict=True)}
     begin(folder, card)
-    wanted = drawings(list(sets.values()))
+    wanted = drawings(sets)
+    of_style = {style.style: icons for style, icons in sets.items()}
 
     def draw(drawing: Drawing) -> bytes:
-        import resvg_py
-
-        svg = sets[drawing.style].svg(drawing.icon, size_px)
-        return bytes(resvg_py.svg_to_bytes(svg_string=svg, width=size_px, height=size_px, skip_system_fonts=True))
+        return of_style[drawing.style].png(drawing.icon, size_px)
 
     draw_missing(folder, wanted, image_path, draw, track)
     write_text(folder / "manifest.csv", manifest_text(wanted))

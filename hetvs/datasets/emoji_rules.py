@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from hetvs.datasets.icons import IconSet
+from hetvs.datasets.emoji_styles import Style
+from hetvs.datasets.icon_sets import IconSet
 from hetvs.manifest_table import split_of as split_of_class
 
 MIN_FAMILIES = 4
@@ -37,17 +38,17 @@ class Drawing:
     icon: str
 
 
-def drawings(sets: Sequence[IconSet]) -> list[Drawing]:
+def drawings(sets: Mapping[Style, IconSet]) -> list[Drawing]:
     """Return every drawing of every class that at least four families draw, by style, then by code.
 
     Within a style a drawing belongs to one class. Names are taken from the sets that know code points,
     then from the renames of all sets, in the order of `sets`; the first one wins.
     """
-    codes = _codes_of_names(sets)
+    codes = _codes_of_names(list(sets.values()))
     found = [
-        Drawing(icons.style.style, icons.style.family, code, icon)
-        for icons in sets
-        for code, icon in sorted(_classes_of(icons, codes).items())
+        Drawing(style.style, style.family, code, icon)
+        for style, icons in sets.items()
+        for code, icon in sorted(_classes_of(style, icons, codes).items())
         if not is_dropped(code)
     ]
     families: dict[str, set[str]] = defaultdict(set)
@@ -136,12 +137,12 @@ def _codes_of_names(sets: Sequence[IconSet]) -> dict[str, str]:
     return codes
 
 
-def _classes_of(icons: IconSet, codes: Mapping[str, str]) -> dict[str, str]:
+def _classes_of(style: Style, icons: IconSet, codes: Mapping[str, str]) -> dict[str, str]:
     """Return class -> icon for one set: by its own code points, then by name, then by another name.
 
     An icon takes part in the later steps only while it has no class, so that no drawing stands for two.
     """
-    if icons.style.names == "unicode":
+    if style.names == "unicode":
         return _classes_by_squeezed_name(icons, codes)
     found: dict[str, str] = {}
     for code, name in icons.chars.items():

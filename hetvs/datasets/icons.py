@@ -1,92 +1,122 @@
-"""Icon sets as their packages carry them: one JSON of SVG bodies, renames, and code points where known."""
+"""The icons set: drawings of many icon packages, to follow a teacher on (class = image, domain = package).
+
+Without classes to learn, and without a test split: `hetvs train-student --extra`. Not committed and not
+shipped: the drawings come from pinned packages and are rasterised here. Licences and authors: docs/ATTRIBUTION.md.
+"""
 
 from __future__ import annotations
 
-import json
-import tarfile
+import io
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from hetvs.datasets.npm import Package
-from hetvs.errors import DatasetError
+from PIL import Image
 
-STYLES_FILE = Path(__file__).with_name("emoji.toml")
+from hetvs.datasets.drawing import draw_missing, table_text
+from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
+from hetvs.datasets.icon_sets import IconSet, read_icon_set
+from hetvs.datasets.npm import Package, fetch_packages
+from hetvs.datasets.packages import cache_folder
+from hetvs.files import write_text
+
+BUILDER_VERSION = 1
+PACKAGES_FILE = Path(__file__).with_name("icons.toml")
+PROBE_PX = 32  # one size for all, so that the size of the images does not decide what is in the set
+COLUMNS = ("id", "path", "label", "domain", "split")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Style:
-    """One way of drawing emoji, as listed in emoji.toml.
+class IconPackage:
+    """One package of icons.toml; of its icons in name order, the first of each `every` is taken."""
 
-    `names` says what an icon is called by: "cldr" (the short names that most sets share) or
-    "unicode" (the Unicode character name, squeezed).
-    """
-
-    style: str
+    name: str
     version: str
     sha256: str
-    family: str
     licence: str
     author: str
     source: str
-    names: str = "cldr"
+    every: int = 1
 
     @property
     def package(self) -> Package:
         """The npm package that carries the drawings."""
-        return Package(f"@iconify-json/{self.style}", self.version, self.sha256)
+        return Package(f"@iconify-json/{self.name}", self.version, self.sha256)
 
 
 @dataclass(frozen=True)
-class IconSet:
-    """The drawings of one style.
+class Drawing:
+    """One image to be: an icon of a package."""
 
-    `renames` maps another name to an icon (flipped and turned aliases are other drawings: left out);
-    `chars` maps code points (lower-case hex joined by "-") to a name, empty where the set has none.
+    package: str
+    icon: str
+
+    @property
+    def name(self) -> str:
+        """The image's id, which is its label too."""
+        return f"{self.package}/{self.icon}"
+
+
+Track = Callable[[list[Sequence[Drawing]]], Iterable[Sequence[Drawing]]]
+
+
+def fetch_icons(folder: Path, size_px: int, track: Track) -> bool:
+    """Build the set in `folder` with RGBA images of `size_px` pixels; False when it was there already.
+
+    Packages come from the cache or through npm. A killed build goes on where it was. `track` may wrap
+    the chunks of drawings in a progress bar. Raises DatasetError (`fetch_packages`, `is_complete`).
     """
-
-    style: Style
-    icons: Mapping[str, Mapping[str, Any]]
-    renames: Mapping[str, str]
-    chars: Mapping[str, str]
-    view: Mapping[str, float]
-
-    def svg(self, icon: str, size_px: int) -> str:
-        """Return one drawing as a square SVG document; one that is not square is centred by the renderer."""
-        drawing = {**self.view, **self.icons[icon]}
-        left, top, width, height = (drawing[key] for key in ("left", "top", "width", "height"))
-        return (
-            '<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
-            f'width="{size_px}" height="{size_px}" viewBox="{left} {top} {width} {height}">{drawing["body"]}</svg>'
-        )
+    return build_icons(folder, size_px, read_packages(), cache_folder() / "npm", track)
 
 
-def read_styles() -> tuple[Style, ...]:
-    """Return the pinned styles of emoji.toml, in its (alphabetical) order."""
-    return tuple(Style(**entry) for entry in tomllib.loads(STYLES_FILE.read_text(encoding="utf-8"))["packages"])
+def build_icons(folder: Path, size_px: int, packages: Sequence[IconPackage], cache: Path, track: Track) -> bool:
+    """Build the set from `packages`, which are in `cache` or are fetched into it."""
+    card = DatasetCard(name="icons", builder_version=BUILDER_VERSION, size_px=size_px)
+    if is_complete(folder, card):
+        return False
+    tarballs = fetch_packages([entry.package for entry in packages], cache)
+    sets = {entry: read_icon_set(tarball) for entry, tarball in zip(packages, tarballs, strict=True)}
+    begin(folder, card)
+    wanted = drawings(sets)
+    of_package = {entry.name: icons for entry, icons in sets.items()}
+
+    def draw(drawing: Drawing) -> bytes:
+        return of_package[drawing.package].png(drawing.icon, size_px)
+
+    draw_missing(folder, wanted, image_path, draw, track)
+    write_text(folder / "manifest.csv", table_text(COLUMNS, map(_row, wanted)))
+    complete(folder, card)
+    return True
 
 
-def read_icon_set(style: Style, tarball: Path) -> IconSet:
-    """Read one package; DatasetError when it is not a tarball of an icon set."""
-    try:
-        with tarfile.open(tarball) as package:
-            icons, chars = (json.load(_member(package, name)) for name in ("icons.json", "chars.json"))
-    except (OSError, KeyError, ValueError, tarfile.TarError) as error:
-        raise DatasetError(f"{tarball}: not a package of icons: {error}; delete it and fetch again") from error
-    return IconSet(
-        style=style,
-        icons=icons["icons"],
-        renames={name: a["parent"] for name, a in icons.get("aliases", {}).items() if a.keys() == {"parent"}},
-        chars=chars,
-        view={"left": 0, "top": 0, "width": 16, "height": 16} | {k: icons[k] for k in VIEW_KEYS & icons.keys()},
-    )
+def read_packages() -> tuple[IconPackage, ...]:
+    """Return the pinned packages of icons.toml, in its (alphabetical) order."""
+    entries = tomllib.loads(PACKAGES_FILE.read_text(encoding="utf-8"))["packages"]
+    return tuple(IconPackage(**entry) for entry in entries)
 
 
-VIEW_KEYS = frozenset({"left", "top", "width", "height"})
+def drawings(sets: Mapping[IconPackage, IconSet]) -> list[Drawing]:
+    """Return every drawing that is taken, by package, then by name; one that is blank at rest is left out."""
+    return [
+        Drawing(entry.name, icon)
+        for entry, icons in sets.items()
+        for icon in sorted(icons.icons)[:: entry.every]
+        if not is_blank(icons.png(icon, PROBE_PX))
+    ]
 
 
-def _member(package: tarfile.TarFile, name: str) -> Any:
-    """Open one file of an npm tarball."""
-    return package.extractfile(f"package/{name}")
+def is_blank(png: bytes) -> bool:
+    """Say whether no pixel of an RGBA image file is visible: an animation, for one, that starts from nothing."""
+    with Image.open(io.BytesIO(png)) as image:
+        return image.getchannel("A").getbbox() is None
+
+
+def image_path(drawing: Drawing) -> str:
+    """Return the image's path below the set's folder."""
+    return f"images/{drawing.name}.png"
+
+
+def _row(drawing: Drawing) -> tuple[str, ...]:
+    """Return one row of the manifest: every image is its own class, and is learned from."""
+    return drawing.name, image_path(drawing), drawing.name, drawing.package, "train"

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hetvs.datasets.emoji import fetch_emoji
+from hetvs.datasets.emoji_styles import read_styles
 from hetvs.datasets.fonts import read_font_packages
-from hetvs.datasets.icons import read_styles
+from hetvs.datasets.icons import fetch_icons, read_packages
 from hetvs.datasets.kanji import fetch_kanji
 
 
@@ -15,7 +16,8 @@ from hetvs.datasets.kanji import fetch_kanji
 class NamedDataset:
     """What `hetvs data list` shows; `fetch(folder, size_px, track)` is False when all is there already.
 
-    `size_px` is the side of the images where the user asks for none.
+    `size_px` is the side of the images where the user asks for none. `next_command` is what the set
+    is for, `{folder}` standing for where it was put.
     """
 
     description: str
@@ -25,6 +27,7 @@ class NamedDataset:
     fetched_mb: int
     size_px: int
     fetch: Callable[..., bool]
+    next_command: str = "train-teacher {folder} -o runs/cloud"
 
 
 DATASETS = {
@@ -45,5 +48,15 @@ DATASETS = {
         fetched_mb=87,
         size_px=48,
         fetch=fetch_kanji,
+    ),
+    "icons": NamedDataset(
+        description="icons of seventeen packages, each its own class: pictures to follow a teacher on (--extra)",
+        classes=11459,
+        images=11459,
+        licences=tuple(sorted({package.licence for package in read_packages()})),
+        fetched_mb=10,
+        size_px=64,
+        fetch=fetch_icons,
+        next_command="train-student DATA --teacher runs/cloud -o runs/edge --extra {folder}",
     ),
 }
