@@ -56,6 +56,7 @@ class TrainConfig:
     clip: float = setting(1.0, "largest gradient norm")
     ema: float = setting(0.995, "decay of the averaged weights that are kept; 0 keeps the last ones")
     rows: str = setting("", "train only on rows where COLUMN=VALUE (or !=; commas between several), for example core=1")
+    extra: str = setting("", "more images, without labels, to follow a teacher or a companion on: a manifest or folder")
     seed: int = setting(0, "seed of weights, order, crops and noise")
     device: str = setting("cpu", "where to train", choices=("cpu", "cuda"))
     amp: str = setting("auto", "bfloat16 autocast; auto times both and takes the faster", choices=AMP_CHOICES)
@@ -105,6 +106,7 @@ class TeacherConfig(TrainConfig):
         require(self.views >= 1, f"views must be >= 1, got {self.views}")
         require(self.companion_weight >= 0, f"companion_weight must be >= 0, got {self.companion_weight}")
         require(not (self.companion and self.freeze_backbone), "a companion needs a trunk that learns")
+        require(not self.extra or bool(self.companion), "extra images have no label to learn; give a companion")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,7 +118,6 @@ class StudentConfig(TrainConfig):
     backbone: str = setting("hetvs/edgenet", "trunk of the model, see `hetvs models`")
     epochs: int = setting(40, "passes over the training images; 0, with ridge, fits the projection alone")
     lr: float = setting(3e-3, "peak learning rate of AdamW")
-    extra: str = setting("", "more images, without labels: every row of this manifest or folder is learned from")
     views: int = setting(8, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")
     views_seed: int = setting(0, "seed of the views, apart from `seed`, so that runs can share them")
     views_folder: str = setting("", "where cached views are kept, to be shared between runs; empty: inside the run")

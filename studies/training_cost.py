@@ -25,10 +25,11 @@ from hetvs.files import write_json
 from hetvs.manifest import read_manifest
 from hetvs.settings import read_config
 from hetvs.training.average import Average
+from hetvs.training.images import images_of
 from hetvs.training.loop import learning_rate_factor, prepare, train
 from hetvs.training.run import to_device
 from hetvs.training.start import build_model
-from hetvs.training.student import images_of, prototypes_of, views_of
+from hetvs.training.student import prototypes_of, views_of
 from hetvs.training.student_stage import StudentStage
 
 ROUNDS = 3

@@ -50,3 +50,14 @@ def test_a_companion_of_another_dimension_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match="has 16 dimensions, the teacher 8"):
         train_teacher(shapes, tmp_path / "run", replace(tiny_teacher, dim=8, companion=str(shapes_cloud)))
+
+
+def test_a_teacher_stays_close_to_its_companion_on_images_without_labels(
+    shapes: Manifest, shapes_folder: Path, shapes_cloud: Path, tiny_teacher: TeacherConfig, tmp_path: Path
+) -> None:
+    config = replace(tiny_teacher, companion=str(shapes_cloud), companion_weight=20.0, extra=str(shapes_folder))
+    card = train_teacher(shapes, tmp_path / "run", config)
+    assert card.training["images"] == len(shapes.rows("train")) + len(shapes)
+    assert card.training["classes"] == 6
+    with pytest.raises(ConfigError, match="extra images have no label to learn; give a companion"):
+        replace(tiny_teacher, extra=str(shapes_folder))

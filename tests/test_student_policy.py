@@ -17,10 +17,10 @@ from hetvs.manifest import Manifest
 from hetvs.manifest_join import with_unlabelled
 from hetvs.models.storage import load_run
 from hetvs.training.augment import Augment
-from hetvs.training.images import ImageStore
+from hetvs.training.images import ImageStore, images_of
 from hetvs.training.noise import photometric
 from hetvs.training.ridge import fit_projection, ridge
-from hetvs.training.student import images_of, train_student
+from hetvs.training.student import train_student
 from hetvs.training.student_stage import class_numbers
 from hetvs.training.teacher_views import Crops, cached_views
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from hetvs.config import TrainConfig
 from hetvs.encoders import batches
+from hetvs.errors import ManifestError
 from hetvs.files import digest_bytes, digest_file
-from hetvs.manifest import Manifest
+from hetvs.manifest import Manifest, read_manifest
+from hetvs.manifest_join import with_unlabelled
 from hetvs.preprocess import fit_square, open_rgba
 from hetvs.progress import track
 
@@ -71,3 +75,14 @@ class ImageStore:
         row = int(self.rows[position])
         image = fit_square(open_rgba(self.manifest.paths[row], self.manifest.box(row)), self.source_px)
         return np.asarray(image).transpose(2, 0, 1)
+
+
+def images_of(manifest: Manifest, config: TrainConfig) -> ImageStore:
+    """Return the train images of `manifest`, and after them, without their labels, all those of `config.extra`."""
+    rows = manifest.rows("train", config.rows)
+    if not len(rows):
+        raise ManifestError(f"{manifest.source}: no train image; check the split column and --rows")
+    if config.extra:
+        manifest = with_unlabelled(manifest, read_manifest(Path(config.extra)))
+        rows = np.concatenate([rows, manifest.rows("train", "label=")])
+    return ImageStore(manifest, rows, config.source_size)

@@ -11,16 +11,15 @@ import torch
 from hetvs.artifacts import ModelCard, SpaceCard, is_bundle
 from hetvs.config import StudentConfig
 from hetvs.encoders import Encoder, open_encoder
-from hetvs.errors import ConfigError, ManifestError
+from hetvs.errors import ConfigError
 from hetvs.losses import LOSSES, require_anchored
 from hetvs.losses.prototypes import class_means, denoised_means
-from hetvs.manifest import Manifest, read_manifest
-from hetvs.manifest_join import with_unlabelled
+from hetvs.manifest import Manifest
 from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
 from hetvs.training.augment import Augment
-from hetvs.training.images import ImageStore
+from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
 from hetvs.training.ridge import fit_projection
@@ -93,17 +92,6 @@ def require_trainable(config: StudentConfig, *, control: bool) -> None:
         raise ConfigError(
             f"a mixed image has no label, which {', '.join(labelled) or 'focal'} needs; drop it, or mixup"
         )
-
-
-def images_of(manifest: Manifest, config: StudentConfig) -> ImageStore:
-    """Return the train images of `manifest` and, without their labels, all those of `config.extra`."""
-    rows = manifest.rows("train", config.rows)
-    if config.extra:
-        manifest = with_unlabelled(manifest, read_manifest(Path(config.extra)))
-        rows = np.concatenate([rows, manifest.rows("train", "label=")])
-    if not len(rows):
-        raise ManifestError(f"{manifest.source}: no train image; check the split column and --rows")
-    return ImageStore(manifest, rows, config.source_size)
 
 
 def views_of(output: Path, teacher: Encoder, store: ImageStore, config: StudentConfig) -> TeacherViews:

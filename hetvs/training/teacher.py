@@ -21,7 +21,7 @@ from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
 from hetvs.training.augment import Augment, draws
 from hetvs.training.companion import Companion
 from hetvs.training.frozen import cached_features
-from hetvs.training.images import ImageStore
+from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
 from hetvs.training.run import Outcome, close_run, open_run, to_device
@@ -62,12 +62,20 @@ class LabelStage(Stage):
         return self.validation.metrics(vectors, vectors, "g,g")
 
     def _margin_softmax(self, vectors_BD: Tensor, images_B: np.ndarray) -> Tensor:
-        loss: Tensor = self.model.head(vectors_BD, self.labels[images_B].to(vectors_BD.device))
-        return loss
+        """Return the mean over the batch; an image without a label (-1) counts 0."""
+        labels_B = self.labels[images_B]
+        known = (labels_B >= 0).nonzero().flatten()
+        if not len(known):
+            return 0 * vectors_BD.sum()
+        loss: Tensor = self.model.head(vectors_BD[known], labels_B[known].to(vectors_BD.device))
+        return loss * (len(known) / len(labels_B))
 
 
 class TeacherStage(LabelStage):
-    """Margin softmax on a fresh view of each image in each epoch, near a companion if there is one."""
+    """Margin softmax on a fresh view of each image in each epoch, near a companion if there is one.
+
+    Images without a label have the companion alone to learn from.
+    """
 
     title = "teacher"
 
@@ -107,9 +115,10 @@ class FrozenStage(LabelStage):
 
 
 def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: TeacherConfig) -> LabelStage:
-    """Return the stage that the settings ask for; `labels` name the classes of the store's images."""
+    """Return the stage that the settings ask for; `labels` name the classes of the store's first images."""
     classes, numbers = np.unique(labels, return_inverse=True)
-    targets = torch.from_numpy(numbers)
+    targets = torch.full((len(store),), -1)  # of the images after them nothing is known
+    targets[: len(numbers)] = torch.from_numpy(numbers)
     if config.freeze_backbone:
         return FrozenStage(store, targets, model, config)
     companion = Companion.load(Path(config.companion), config.dim, config.device) if config.companion else None
@@ -135,8 +144,8 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     and checkpoints. Raises ManifestError when there is nothing to learn from.
     """
     prepare(config)
-    rows = manifest.rows("train", config.rows)
-    labels = manifest.labels[rows].tolist()
+    store = images_of(manifest, config)
+    labels = manifest.labels[manifest.rows("train", config.rows)].tolist()
     classes = sorted(set(labels))
     if len(classes) < 2:
         raise ManifestError(f"{manifest.source}: {len(classes)} train classes; a teacher needs at least 2")
@@ -144,8 +153,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     head = PrototypeHead(len(classes), config.dim, scale=config.scale, margin=config.margin)
     model = to_device(Classifier(embedder, head, leading(backbone, config)), config.device)
     config = open_run(output, config, lambda: choose_amp(embedder, config.img_size, config.batch_size, config.device))
-    store = ImageStore(manifest, rows, config.source_size).preload()
-    stage = stage_of(store, labels, model, config)
+    stage = stage_of(store.preload(), labels, model, config)
     average = train(stage, config, output, resume=resume)
     assert isinstance(average, Classifier)
     trained = average.embedder
