@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,20 @@ def test_list_shows_every_set_with_its_licences() -> None:
     assert "1,618 classes, 14,607 images of 64 px; fetches 31 MB" in result.stdout
     assert "Apache-2.0, CC-BY-4.0, CC-BY-SA-4.0, MIT" in result.stdout
     assert result.stdout.splitlines()[-1] == "next: hetvs data fetch emoji -o data"
+
+
+def test_a_set_without_classes_to_learn_names_the_command_that_it_is_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write_table: Callable[..., Path]
+) -> None:
+    def fetch(folder: Path, size_px: int, track: object) -> bool:
+        write_table(folder, ["path", "label", "split"], ["a.png", "a", "train"])
+        return True
+
+    (tmp_path / "d").mkdir()
+    monkeypatch.setattr(registry, "DATASETS", {"icons": replace(registry.DATASETS["icons"], fetch=fetch)})
+    assert run("fetch", "icons", "-o", tmp_path / "d").stdout.splitlines()[-1] == (
+        f"next: hetvs train-student DATA --teacher runs/cloud -o runs/edge --extra {tmp_path / 'd'}"
+    )
 
 
 def test_list_as_json() -> None:
