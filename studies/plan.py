@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hetvs.config import StudentConfig, TeacherConfig
+from hetvs.config import StudentConfig, TeacherConfig, TrainConfig
 from hetvs.settings import read_config, require
 from studies.columns import CARD as COLUMNS_CARD
 from studies.jobs import Job, Kind
@@ -139,7 +139,8 @@ class Planner:
         runs = {setting: run for setting, run in named.items() if run is not None}
         outputs = {setting: run.output for setting, run in runs.items()}
         words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(values | outputs)]
-        return self._job(dataset, "train", name, words, (*self._data(dataset), *runs.values()), recipe)
+        needed = (*self._data(dataset), *self._extra(dataset, config), *runs.values())
+        return self._job(dataset, "train", name, words, needed, recipe)
 
     def _earlier(self, dataset: Dataset, path: str, teacher: Job | None) -> Job | None:
         """Return the training of a run that a recipe names: "runs/NAME" is that of DATASET-NAME.toml.
@@ -195,10 +196,12 @@ class Planner:
         size = read_config(TeacherConfig, self._recipe(dataset, "cloud")).source_size
         return (self._fetch(dataset.name, dataset.folder, "--size", str(size)),)
 
-    def _extra(self, dataset: Dataset, config: StudentConfig) -> tuple[Job, ...]:
-        """Return the fetch of a recipe's extra images, which are a named set, at its own size."""
+    def _extra(self, dataset: Dataset, config: TrainConfig) -> tuple[Job, ...]:
+        """Return the fetch of a recipe's extra images, which are a named set, at the size it is read at."""
+        if not (dataset.fetched and config.extra):
+            return ()
         folder = Path(config.extra)
-        return (self._fetch(folder.name, folder),) if dataset.fetched and config.extra else ()
+        return (self._fetch(folder.name, folder, "--size", str(config.source_size)),)
 
     def _fetch(self, name: str, folder: Path, *more: str) -> Job:
         """A data set proves itself by a digest of its own, so one that is there is taken."""
