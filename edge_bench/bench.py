@@ -4,60 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_bench.conversion import converted
+from edge_bench.accuracy import Accuracy, accuracies
+from edge_bench.entrant import Entrant, model_for
 from edge_bench.host import host_card, idlest_cores
+from edge_bench.lanes import Lane, Loaded, StageLane
 from edge_bench.process import Worker
 from edge_bench.report import BenchReport
-from edge_bench.results import Measurement, Refusal, Round, parity_of
-from edge_bench.runtimes import RUNTIMES, missing
-from hetvs.artifacts import CARD_NAME, EdgeBundle
+from edge_bench.results import Refusal, parity_of
+from edge_bench.runtimes import missing
+from hetvs.artifacts import EdgeBundle
 from hetvs.config import BenchConfig
 from hetvs.errors import ConfigError, HetvsError
-from hetvs.files import read_json
-
-
-@dataclass(frozen=True)
-class Entrant:
-    """One bundle that is to be measured in one runtime."""
-
-    bundle: str
-    runtime: str
-    edge: EdgeBundle
-
-    @property
-    def key(self) -> dict[str, str]:
-        """What tells its result from the others."""
-        precision = read_json(self.edge.folder / CARD_NAME)["export"].get("precision", "fp32")
-        return {
-            "bundle": self.bundle,
-            "runtime": self.runtime,
-            "folder": str(self.edge.folder),
-            "precision": str(precision),
-        }
-
-    def refused(self, verdict: str, reason: str, parity: dict[str, Any] | None = None) -> Refusal:
-        """Return its result without figures."""
-        return Refusal(**self.key, verdict=verdict, reason=reason, parity=parity or {})
-
-
-@dataclass
-class Lane:
-    """An entrant whose vectors are right: its process, what that said, and its rounds so far (final)."""
-
-    entrant: Entrant
-    worker: Worker
-    facts: dict[str, Any]
-    rounds: list[Round] = field(default_factory=list)
-
-    def round(self, config: BenchConfig) -> None:
-        """Measure one round; ArtifactError when the process died."""
-        answer = self.worker.ask(warmup=config.warmup, calls=config.calls)
-        self.facts["peak_rss_bytes"] = answer.pop("peak_rss_bytes")
-        self.rounds.append(Round(**{key: tuple(samples) for key, samples in answer.items()}))
 
 
 def run_bench(
@@ -80,18 +40,29 @@ def run_bench(
         entered = [enter(entrant, config.threads, cores, stack) for entrant in entrants]
         lanes = [one for one in entered if isinstance(one, Lane)]
         refusals = [one for one in entered if isinstance(one, Refusal)]
+        stages = [enter_stages(name, edge, config.gallery, cores[:1], stack) for name, edge in loaded.items()]
         for number in range(config.rounds):
-            # Back and forth (a b, b a, ...): a drift of the host favours neither.
-            for lane in lanes if number % 2 == 0 else lanes[::-1]:
-                try:
-                    lane.round(config)
-                except HetvsError as error:
-                    refusals.append(lane.entrant.refused("FAIL", str(error), parity_of(lane.facts)))
-            failed = [(r.bundle, r.runtime) for r in refusals]
-            lanes = [lane for lane in lanes if (lane.entrant.bundle, lane.entrant.runtime) not in failed]
+            refusals += play_round(number, lanes, config)
+            for stage in stages:
+                stage.round(config)
             on_round(number + 1)
-    measured = tuple(Measurement(**lane.entrant.key, facts=lane.facts, rounds=tuple(lane.rounds)) for lane in lanes)
-    return BenchReport(config, host, measured, tuple(refusals))
+    measured = tuple(lane.measurement() for lane in lanes)
+    around = tuple(found for stage in stages for found in stage.measurements())
+    return BenchReport(config, host, measured, tuple(refusals), around)
+
+
+def play_round(number: int, lanes: list[Lane], config: BenchConfig) -> list[Refusal]:
+    """Measure a round of every lane; one whose process died leaves `lanes` and is returned as a FAIL."""
+    failed = []
+    # Back and forth (a b, b a, ...): a drift of the host favours neither.
+    for lane in lanes if number % 2 == 0 else lanes[::-1]:
+        try:
+            lane.round(config)
+        except HetvsError as error:
+            failed.append((lane, lane.entrant.refused("FAIL", str(error), parity_of(lane.first.facts))))
+    for lane, _ in failed:
+        lanes.remove(lane)
+    return [refusal for _, refusal in failed]
 
 
 def enter(entrant: Entrant, threads: int, cores: list[int], stack: ExitStack) -> Lane | Refusal:
@@ -99,30 +70,36 @@ def enter(entrant: Entrant, threads: int, cores: list[int], stack: ExitStack) ->
     absent = missing(entrant.runtime)
     if absent is not None:
         return entrant.refused("SKIPPED", absent)
+    order: dict[str, Any] = {"folder": str(entrant.edge.folder), "runtime": entrant.runtime}
+    order |= {"threads": threads, "cores": cores}
     try:
-        model_path = model_for(entrant)
-        worker = stack.enter_context(Worker(f"{entrant.bundle} in {entrant.runtime}"))
-        facts = worker.ask(
-            folder=str(entrant.edge.folder),
-            model_path=str(model_path),
-            runtime=entrant.runtime,
-            threads=threads,
-            cores=cores,
-        )
+        order["model_path"] = str(model_for(entrant))
+        name = f"{entrant.bundle} in {entrant.runtime}"
+        loaded = []
+        for process in (name, f"{name}, its twin"):
+            worker = stack.enter_context(Worker(process))
+            facts = worker.ask(**order)
+            if facts["golden_fault"] is not None:
+                worker.close()
+                return entrant.refused("FAIL", facts["golden_fault"], parity_of(facts))
+            loaded.append(Loaded(worker, facts))
+            order["counts"] = [facts["runs_per_call"], facts["reference_runs_per_call"]]
+        return Lane(entrant, *loaded)
     except HetvsError as error:
         return entrant.refused("FAIL", str(error))
-    if facts["golden_fault"] is not None:
-        worker.close()
-        return entrant.refused("FAIL", facts["golden_fault"], parity_of(facts))
-    return Lane(entrant, worker, facts)
 
 
-def model_for(entrant: Entrant) -> Path:
-    """Return the file that the runtime loads: the bundle's own, or a converted one; ArtifactError when that fails."""
-    entry = RUNTIMES[entrant.runtime]
-    if entry.converter is None:
-        return entrant.edge.model_path
-    return converted(entrant.edge, entry.converter, entry.converted_by, entry.converted_name)
+def enter_stages(name: str, edge: EdgeBundle, gallery: int, cores: list[int], stack: ExitStack) -> StageLane:
+    """Start the process that times decoding, resizing and searching for a bundle."""
+    worker = stack.enter_context(Worker(f"the stages of {name}"))
+    return StageLane(name, worker, worker.ask(folder=str(edge.folder), gallery=gallery, cores=cores))
+
+
+def accuracy_of(bundles: Sequence[Path], report: Path) -> dict[str, Accuracy]:
+    """Return what a report of `hetvs evaluate` says of each bundle; ArtifactError when it is none."""
+    names = bundle_names(bundles)
+    cards = [EdgeBundle.load(bundle).card for bundle in bundles]
+    return accuracies(report, {name: card.weights_digest for name, card in zip(names, cards, strict=True)})
 
 
 def bundle_names(bundles: Sequence[Path]) -> list[str]:

@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_bench.figures import Spread
+from edge_bench.guard import Interval, median_interval
 from edge_bench.report import BenchReport
+from edge_bench.verdict import LEAST_SLOWDOWN
 from hetvs.errors import ConfigError, GateError
-
-# Rounds of one process share its memory layout and its neighbours' load, so repeats differ by more than rounds do.
-# At load 5 on 2 cores, 84 comparisons of equal models: one false alarm without this gap, none with it.
-REPEAT_GAP = 0.05
 
 
 @dataclass(frozen=True)
 class Change:
-    """One bundle in one runtime now and before, in units of the reference kernel."""
+    """One bundle in one runtime now and before, in units of the reference kernel, with 95 % intervals.
+
+    `noise_floor` is the larger one of the two runs: what the bundle differed by from itself.
+    """
 
     name: str
-    before: Spread
-    now: Spread
+    before: Interval
+    now: Interval
+    noise_floor: float
 
     @property
     def slowdown(self) -> float:
@@ -29,14 +30,14 @@ class Change:
 
     @property
     def is_slower(self) -> bool:
-        """True beyond the noise: the [p10, p90] over rounds lie more than 5 % apart."""
-        return self.now.p10 > self.before.p90 * (1 + REPEAT_GAP)
+        """True when the median grew by more than 8 % and than the noise floor, and the intervals do not touch."""
+        return self.slowdown > max(LEAST_SLOWDOWN, self.noise_floor) and self.now.low > self.before.high
 
     def __str__(self) -> str:
         return (
-            f"{self.name}: {self.before.median:.3f} [{self.before.p10:.3f}, {self.before.p90:.3f}] -> "
-            f"{self.now.median:.3f} [{self.now.p10:.3f}, {self.now.p90:.3f}] times the reference "
-            f"({self.slowdown * 100:+.1f} %)"
+            f"{self.name}: {self.before.median:.3g} [{self.before.low:.3g}, {self.before.high:.3g}] -> "
+            f"{self.now.median:.3g} [{self.now.low:.3g}, {self.now.high:.3g}] times the reference "
+            f"({self.slowdown * 100:+.1f} %; against itself it differs by up to {self.noise_floor * 100:.1f} %)"
         )
 
 
@@ -53,18 +54,24 @@ def compare(now: BenchReport, before: BenchReport) -> list[Change]:
     ):
         if was != now_is:
             raise ConfigError(f"compare: another {what} then ({was}) than now ({now_is}); measure both reports alike")
-    held = {(m.bundle, m.runtime) for m in before.measurements}
-    both = [(m.bundle, m.runtime) for m in now.measurements if (m.bundle, m.runtime) in held]
+    held = {(m.bundle, m.runtime): m for m in before.measurements}
+    both = [(held[m.bundle, m.runtime], m) for m in now.measurements if (m.bundle, m.runtime) in held]
     if not both:
         raise ConfigError("compare: the two reports share no bundle name in one runtime; name the same bundles")
-    return [Change(" in ".join(key), before.figures(*key).ratio, now.figures(*key).ratio) for key in both]
+    return [
+        Change(
+            f"{m.bundle} in {m.runtime}",
+            median_interval(was.samples.ratios()),
+            median_interval(m.samples.ratios()),
+            max(was.noise_floor, m.noise_floor),
+        )
+        for was, m in both
+    ]
 
 
 def require_no_slowdown(changes: Sequence[Change]) -> None:
     """Raise GateError when a bundle is slower beyond the noise."""
     slower = [str(change) for change in changes if change.is_slower]
     if slower:
-        raise GateError(
-            f"slower than before, beyond the noise ([p10, p90] over rounds lie more than {REPEAT_GAP * 100:.0f} % "
-            f"apart): {'; '.join(slower)}; measure again on a quiet host, or find the change"
-        )
+        limit = f"more than {LEAST_SLOWDOWN * 100:.0f} %, more than the noise floor, intervals apart"
+        raise GateError(f"slower than before ({limit}): {'; '.join(slower)}; find the change, or measure again")

@@ -8,9 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-PERCENTILE_SAMPLES = {90: 64, 95: 130, 99: 662}  # samples that bound the percentile at 99 % confidence
+from edge_bench.guard import samples_for
+from edge_bench.steadiness import Drift
+
+PERCENTILE_SAMPLES = {percent: samples_for(percent) for percent in (90, 95, 99)}
 UNRELIABLE_WALL = 1.2  # wall / CPU above this: another process had the core
-NOISE_LIMIT = 0.15  # a ratio whose [p10, p90] leaves +-15 % of its median says little
 
 
 class Spread(NamedTuple):
@@ -22,13 +24,40 @@ class Spread(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Offline:
+    """All images at hand, run back to back: the graph takes one image, so nothing is saved but the waiting.
+
+    `images_per_cpu_s` and `cpu_s_per_1000` (the energy of 1,000 queries, in CPU seconds) are None where
+    CPU time cannot be read.
+    """
+
+    images_per_s: float
+    images_per_cpu_s: float | None
+    cpu_s_per_1000: float | None
+
+
+@dataclass(frozen=True)
+class Roofline:
+    """Work against time, a MAC being two operations; the peak is what the reference product reaches.
+
+    `achieved_gflops` and `peak_gflops` are medians of this run, `share_of_peak` comes from the ratio of rounds.
+    """
+
+    macs: int
+    achieved_gflops: float
+    peak_gflops: float
+    share_of_peak: float
+
+
+@dataclass(frozen=True)
 class Figures:
     """What a bundle costs per image: one run of the graph, without decoding and resizing.
 
     `cpu_p50_ms` is CPU time of the process, None in a page (it cannot read it). `ratio` is in units
     of the reference kernel, by `clock`: cpu, or wall where there is no other. A wall percentile is
     None when the sample is too small for it, `wall_over_cpu` without CPU time and with several
-    threads (their CPU times add up).
+    threads (their CPU times add up). `noise_floor` is what a second process of the same bundle
+    was measured to differ by in the same rounds, `drift` the last third of the rounds against the first.
     """
 
     load_ms: float
@@ -40,6 +69,10 @@ class Figures:
     wall_p50_ms: float
     wall_percentiles_ms: dict[int, float | None]
     wall_over_cpu: float | None
+    noise_floor: float
+    drift: Drift
+    offline: Offline
+    roofline: Roofline
 
     @property
     def wall_unreliable(self) -> bool:
@@ -66,13 +99,22 @@ def spread(ratios: Sequence[float]) -> Spread:
     return Spread(p50, p10, p90)
 
 
-def ratio_of_rounds(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Spread:
+def ratios_of_rounds(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> list[float]:
     """Return the ratio of the block medians of each round: neighbours in time are compared.
+
+    >>> ratios_of_rounds([[2, 4, 2], [9]], [[1, 1, 7], [3]])
+    [2.0, 3.0]
+    """
+    return [median(a) / median(b) for a, b in zip(first, second, strict=True)]
+
+
+def ratio_of_rounds(first: Sequence[Sequence[float]], second: Sequence[Sequence[float]]) -> Spread:
+    """Return the spread of the ratios of the rounds.
 
     >>> ratio_of_rounds([[2, 4, 2], [9]], [[1, 1, 7], [3]])
     Spread(median=2.5, p10=2.1, p90=2.9)
     """
-    return spread([median(a) / median(b) for a, b in zip(first, second, strict=True)])
+    return spread(ratios_of_rounds(first, second))
 
 
 def percentile(samples: Sequence[float], percent: int) -> float | None:
@@ -83,26 +125,3 @@ def percentile(samples: Sequence[float], percent: int) -> float | None:
     """
     enough = len(samples) >= PERCENTILE_SAMPLES[percent]
     return float(np.percentile(samples, percent)) if enough else None
-
-
-def is_noisy(ratio: Spread) -> bool:
-    """Say whether [p10, p90] leaves +-15 % of the median.
-
-    >>> is_noisy(Spread(1.0, 0.86, 1.14)), is_noisy(Spread(1.0, 0.84, 1.0)), is_noisy(Spread(1.0, 1.0, 1.16))
-    (False, True, True)
-    """
-    return ratio.p10 < ratio.median * (1 - NOISE_LIMIT) or ratio.p90 > ratio.median * (1 + NOISE_LIMIT)
-
-
-def fault(ratio: Spread) -> str | None:
-    """Return why a ratio is INVALID, None when it is VALID.
-
-    >>> fault(Spread(1.0, 0.9, 1.1))
-    >>> fault(Spread(1.0, 0.5, 1.1))
-    'the ratio spreads from -50 % to +10 % over rounds (limit 15 %): quieten the host, add --rounds'
-    """
-    if not is_noisy(ratio):
-        return None
-    low, high = (f"{(edge / ratio.median - 1) * 100:+.0f} %" for edge in (ratio.p10, ratio.p90))
-    limit = f"limit {NOISE_LIMIT * 100:.0f} %"
-    return f"the ratio spreads from {low} to {high} over rounds ({limit}): quieten the host, add --rounds"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from edge_bench.figures import PERCENTILE_SAMPLES, UNRELIABLE_WALL, Figures, Spread, fault
+from edge_bench.figures import PERCENTILE_SAMPLES, UNRELIABLE_WALL, Figures, Spread
+from edge_bench.markdown_costs import query, steadiness, throughput
 from edge_bench.report import BenchReport
-from edge_bench.results import Measurement, ratio
+from edge_bench.results import ratio
+from edge_bench.verdict import fault
 
 MIB = 2**20
 
@@ -13,7 +15,9 @@ def to_markdown(report: BenchReport) -> str:
     """Return the report as Markdown: verdicts, cost, wall time, ratios of pairs, host, method."""
     parts = [_verdicts(report)]
     if report.measurements:
-        parts += [_cost(report), _wall(report), _pairs(report)]
+        parts += [_cost(report), _wall(report), throughput(report), steadiness(report), _pairs(report)]
+    if report.stages:
+        parts.append(query(report))
     parts += [_host(report), _method(report)]
     return "# Latency of one image\n\n" + "\n\n".join(part for part in parts if part) + "\n"
 
@@ -56,11 +60,6 @@ def _median(found: tuple[Spread, str] | None) -> str:
     return f"{spread.median:.3g}{' (wall)' if clock == 'wall' else ''}"
 
 
-def _name(report: BenchReport, m: Measurement) -> str:
-    """Return the bundle, and the runtime where there are several."""
-    return m.bundle if len(report.config.runtimes) == 1 else f"{m.bundle} in {m.runtime}"
-
-
 def _cost(report: BenchReport) -> str:
     """Return the table of the ratio to the reference, size and memory."""
     rows = []
@@ -68,7 +67,7 @@ def _cost(report: BenchReport) -> str:
         figures = m.figures(report.config.threads)
         spread, peak = figures.ratio, m.facts["peak_rss_bytes"]
         rows.append(
-            f"| {_name(report, m)} | {spread.median:.3f} [{spread.p10:.3f}, {spread.p90:.3f}] ({figures.clock}) "
+            f"| {report.name(m)} | {spread.median:.3f} [{spread.p10:.3f}, {spread.p90:.3f}] ({figures.clock}) "
             f"| {figures.load_ms:.1f} | {figures.first_run_ms:.2f} | {m.facts['file_bytes'] / MIB:.2f} "
             f"| {'not known here' if peak is None else f'{peak / MIB:.0f}'} |"
         )
@@ -87,7 +86,7 @@ def _wall(report: BenchReport) -> str:
         tails = " | ".join(_tail(figures, percent) for percent in PERCENTILE_SAMPLES)
         over = "-" if figures.wall_over_cpu is None else f"{figures.wall_over_cpu:.2f}"
         mark = " (unreliable: the core was shared)" if figures.wall_unreliable else ""
-        rows.append(f"| {_name(report, m)} | {figures.wall_p50_ms:.3f} | {tails} | {over}{mark} |")
+        rows.append(f"| {report.name(m)} | {figures.wall_p50_ms:.3f} | {tails} | {over}{mark} |")
     names = " | ".join(f"P{percent}" for percent in PERCENTILE_SAMPLES)
     return "\n".join([f"| wall time (ms) | p50 | {names} | wall / CPU |", "|---|---|---|---|---|---|", *rows])
 
@@ -105,8 +104,9 @@ def _pairs(report: BenchReport) -> str:
         spread, clock = ratio(first, second)
         reason = fault(spread)
         shown = f"{spread.median:.3g} [{spread.p10:.3g}, {spread.p90:.3g}]"
-        verdict = f"INVALID: {reason}" if reason else "VALID"
-        named = f"{first.bundle} / {_name(report, second)}"
+        floor = max(first.noise_floor, second.noise_floor)
+        verdict = f"{f'INVALID: {reason}' if reason else 'VALID'}; noise floor {floor * 100:.1f} %"
+        named = f"{first.bundle} / {report.name(second)}"
         lines.append(f"- {'CPU' if clock == 'cpu' else 'wall'} time {named}: {shown} over rounds, {verdict}")
     return "\n".join(lines)
 
@@ -134,12 +134,13 @@ def _host(report: BenchReport) -> str:
 def _method(report: BenchReport) -> str:
     """Return how it was measured."""
     config = report.config
-    inner = ", ".join(f"{_name(report, m)} {m.facts['runs_per_call']}" for m in report.measurements)
+    inner = ", ".join(f"{report.name(m)} {m.facts['runs_per_call']}" for m in report.measurements)
     return (
-        f"Method: the golden vectors first, and no latency of a runtime that misses them; then a fresh process per "
-        f"bundle and runtime, without torch; {config.rounds} rounds, in each a block of "
+        f"Method: the golden vectors first, and no latency of a runtime that misses them; then two fresh processes "
+        f"per bundle and runtime, without torch; {config.rounds} rounds, in each a block of "
         f"{config.warmup} untimed and {config.calls} timed calls of the model and as many of the reference "
-        f"(a float32 product of 256 x 256 matrices). Runs in a timed call: {inner or 'none'}. Only the graph is timed: "
-        f"decoding and resizing are not. Intervals are [p10, p90] of the medians of rounds; wall times are unreliable "
+        f"(a float32 product of 256 x 256 matrices). Runs in a timed call: {inner or 'none'}. Decoding, resizing "
+        f"(the two golden files) and the search (flat, random unit vectors) are timed apart. "
+        f"Intervals are [p10, p90] of the medians of rounds; wall times are unreliable "
         f"where wall p50 / CPU p50 > {UNRELIABLE_WALL}."
     )

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -19,17 +20,18 @@ from hetvs.errors import ArtifactError
 ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
 )
+COMMAND = (sys.executable, "-P", "-m", "edge_bench.worker")  # -P: a file of the user's folder shadows no module
 GOODBYE_S = 10  # time to end a browser and to remove its profile
 
 
 class Worker:
     """A fresh Python process that measures one bundle (final); a context manager, so that none is left behind."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, command: Sequence[str] = COMMAND) -> None:
         self._name = name
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - closed in close
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "edge_bench.worker"],  # -P: a file of the user's folder shadows no module
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,

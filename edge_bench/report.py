@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
-from edge_bench.figures import Figures, Spread, fault
-from edge_bench.results import Measurement, Refusal, Round, ratio
+from edge_bench.accuracy import Accuracy
+from edge_bench.entries import (
+    LIMITS,
+    measured_json,
+    ratio_json,
+    raw_json,
+    read_measurement,
+    read_refusal,
+    refused_json,
+)
+from edge_bench.figures import Figures, Spread
+from edge_bench.query import StageMeasurement, query_of, read_stage
+from edge_bench.results import Measurement, Refusal, ratio
+from edge_bench.verdict import fault_of
 from hetvs.config import RUNTIMES, BenchConfig
 from hetvs.errors import ArtifactError, GateError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 DEFAULT = RUNTIMES[0]
 
 
@@ -23,6 +35,8 @@ class BenchReport:
     host: dict[str, Any]
     measurements: tuple[Measurement, ...]
     refusals: tuple[Refusal, ...] = ()
+    stages: tuple[StageMeasurement, ...] = ()
+    accuracy: dict[str, Accuracy] = field(default_factory=dict)
 
     def figures(self, bundle: str, runtime: str = DEFAULT) -> Figures:
         """Return the figures of a bundle in a runtime; GateError when it was not measured."""
@@ -30,11 +44,15 @@ class BenchReport:
 
     def fault(self, bundle: str, runtime: str = DEFAULT) -> str | None:
         """Return why the figures are INVALID, None when they are VALID."""
-        return fault(self.figures(bundle, runtime).ratio)
+        return fault_of(self.figures(bundle, runtime))
 
     def ratio(self, first: str, second: str, runtime: str = DEFAULT) -> Spread:
         """Return time of `first` / time of `second` in one runtime: (median, p10, p90) over rounds."""
         return ratio(self.measured(first, runtime), self.measured(second, runtime))[0]
+
+    def accuracy_of(self, bundle: str) -> Accuracy:
+        """Return what is known of how well a bundle retrieves."""
+        return self.accuracy.get(bundle, Accuracy())
 
     def pairs(self) -> list[tuple[Measurement, Measurement]]:
         """Return every pair of bundles that one runtime measured, in the order asked for."""
@@ -47,6 +65,10 @@ class BenchReport:
                 return m
         reasons = [f"{r.verdict}, {r.reason}" for r in self.refusals if (r.bundle, r.runtime) == (bundle, runtime)]
         raise GateError(f"bench: {bundle} was not measured in {runtime}: {'; '.join(reasons) or 'nobody asked for it'}")
+
+    def name(self, m: Measurement) -> str:
+        """Return the bundle, and the runtime where there are several."""
+        return m.bundle if len(self.config.runtimes) == 1 else f"{m.bundle} in {m.runtime}"
 
     def to_first(self, m: Measurement) -> tuple[Spread, str] | None:
         """Return the ratio to the first bundle that the same runtime measured; None for that bundle itself."""
@@ -63,33 +85,35 @@ class BenchReport:
         """Return settings, host, raw samples, and the figures derived from them, as JSON values."""
         pairs = []
         for first, second in self.pairs():
-            found = _ratio_json(ratio(first, second))
-            pairs.append({"first": first.bundle, "second": second.bundle, "runtime": first.runtime, **found})
+            found = ratio_json(ratio(first, second))
+            floor = max(first.noise_floor, second.noise_floor)
+            names = {"first": first.bundle, "second": second.bundle, "runtime": first.runtime}
+            pairs.append({**names, **found, "noise_floor": floor})
         return {
             "schema_version": SCHEMA_VERSION,
             "config": asdict(self.config),
             "host": self.host,
-            "results": [*map(self._measured_json, self.measurements), *map(_refused_json, self.refusals)],
+            "limits": LIMITS,
+            "results": [*map(self._measured_json, self.measurements), *map(self._refused_json, self.refusals)],
+            "stages": [stage.to_json() for stage in self.stages],
             "pairs": pairs,
         }
 
     def _measured_json(self, m: Measurement) -> dict[str, Any]:
         """Return one measurement, its verdict and its figures."""
-        figures = m.figures(self.config.threads)
-        reason = fault(figures.ratio)
         first, default = self.to_first(m), self.to_default(m)
-        unreliable = figures.wall_unreliable
         return {
-            **_key(m),
-            "verdict": "INVALID" if reason else "VALID",
-            "reason": reason,
-            "parity": m.parity,
-            "figures": {**asdict(figures), "ratio": figures.ratio._asdict(), "wall_unreliable": unreliable},
-            "ratio_to_first": None if first is None else _ratio_json(first),
-            "ratio_to_onnxruntime": None if default is None else _ratio_json(default),
-            "facts": m.facts,
-            "rounds": [asdict(r) for r in m.rounds],
+            **measured_json(m, self.config.threads),
+            "accuracy": asdict(self.accuracy_of(m.bundle)),
+            "query": query_of(m, self.stages),
+            "ratio_to_first": None if first is None else ratio_json(first),
+            "ratio_to_onnxruntime": None if default is None else ratio_json(default),
+            **raw_json(m),
         }
+
+    def _refused_json(self, r: Refusal) -> dict[str, Any]:
+        """Return a result without figures; its keys are those of a measured one."""
+        return refused_json(r, asdict(self.accuracy_of(r.bundle)))
 
     @classmethod
     def from_json(cls, value: Any, where: str) -> BenchReport:
@@ -100,11 +124,16 @@ class BenchReport:
         try:
             timed = [entry for entry in value["results"] if entry["verdict"] in ("VALID", "INVALID")]
             others = [entry for entry in value["results"] if entry not in timed]
-            config = BenchConfig(**{**value["config"], "runtime": tuple(value["config"]["runtime"])})
-            refusals = tuple(_read_refusal(entry) for entry in others)
-            report = cls(config, dict(value["host"]), tuple(_read_measurement(entry) for entry in timed), refusals)
-            for m in report.measurements:
-                m.figures(config.threads)  # a field that is missing shows here, not later
+            known = [(entry["bundle"], Accuracy(**entry["accuracy"])) for entry in value["results"]]
+            report = cls(
+                config=BenchConfig(**{**value["config"], "runtime": tuple(value["config"]["runtime"])}),
+                host=dict(value["host"]),
+                measurements=tuple(map(read_measurement, timed)),
+                refusals=tuple(map(read_refusal, others)),
+                stages=tuple(map(read_stage, value["stages"])),
+                accuracy={bundle: found for bundle, found in known if found != Accuracy()},
+            )
+            report.to_json()  # a field that is missing shows here, not later
         except (KeyError, TypeError, AttributeError, ValueError, IndexError) as error:
             raise ArtifactError(f"{where}: not a whole bench report ({error}); run `hetvs bench` again") from error
         return report
@@ -116,35 +145,3 @@ def require_no_failure(report: BenchReport) -> None:
     if failed:
         named = ", ".join(f"{r.bundle} in {r.runtime}" for r in failed)
         raise GateError(f"bench: FAIL: {named}; first reason: {failed[0].reason}; do not ship it for that runtime")
-
-
-KEY = ("bundle", "runtime", "folder", "precision")
-
-
-def _key(result: Measurement | Refusal) -> dict[str, str]:
-    """Return what tells one result from the others."""
-    return {"bundle": result.bundle, "runtime": result.runtime, "folder": result.folder, "precision": result.precision}
-
-
-def _ratio_json(found: tuple[Spread, str]) -> dict[str, Any]:
-    """Return a ratio with its clock and its verdict."""
-    spread, clock = found
-    reason = fault(spread)
-    return {**spread._asdict(), "clock": clock, "verdict": "INVALID" if reason else "VALID", "reason": reason}
-
-
-def _refused_json(r: Refusal) -> dict[str, Any]:
-    """Return a result without figures; its keys are those of a measured one."""
-    empty = dict.fromkeys(("figures", "ratio_to_first", "ratio_to_onnxruntime", "facts"))
-    return {**_key(r), "verdict": r.verdict, "reason": r.reason, "parity": r.parity, **empty, "rounds": []}
-
-
-def _read_refusal(entry: dict[str, Any]) -> Refusal:
-    """Read a result without figures."""
-    return Refusal(**{key: entry[key] for key in (*KEY, "verdict", "reason", "parity")})
-
-
-def _read_measurement(entry: dict[str, Any]) -> Measurement:
-    """Read a measurement."""
-    rounds = tuple(Round(**{k: tuple(ns) for k, ns in r.items()}) for r in entry["rounds"])
-    return Measurement(**{key: entry[key] for key in KEY}, facts=entry["facts"], rounds=rounds)

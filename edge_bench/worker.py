@@ -1,15 +1,15 @@
 """The process in which one bundle is measured in one runtime: `python -m edge_bench.worker`, orders on stdin.
 
-It holds one runtime, one model and the reference kernel, and no torch. Each line of stdin is a
-JSON order (`load`, `round`); each line of stdout is the JSON answer, `{"error": ...}` when the
-bundle is at fault. The parent hands out the rounds, so that only one worker runs at a time.
+It holds one runtime, one model and the reference kernel, and no torch; another order makes it measure
+the stages around the model. Each line of stdin is a JSON order (`load`, `round`); each line of stdout is
+the JSON answer, `{"error": ...}` when the bundle is at fault. The parent hands out the rounds, so that only
+one worker runs at a time.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -17,17 +17,19 @@ from typing import Any
 
 import numpy as np
 
+from edge_bench.contender import Contender, runs_of
 from edge_bench.host import peak_rss_bytes, pin
-from edge_bench.measure import Block, clock_resolution_ns, measure, runs_per_call
+from edge_bench.measure import clock_resolution_ns, measure
 from edge_bench.parity import parity
 from edge_bench.reference import gemm
 from edge_bench.runtimes import RUNTIMES, runtime_maker
+from edge_bench.stages import QueryStages
 from hetvs.artifacts import EdgeBundle
 from hetvs.errors import HetvsError
 from hetvs.files import digest_file
 
 
-class Contender:
+class Model(Contender):
     """One loaded bundle and the reference kernel beside it (final)."""
 
     def __init__(self, folder: Path, model_path: Path, runtime: str, threads: int, cores: list[int]) -> None:
@@ -44,7 +46,7 @@ class Contender:
         pinned = pin(cores)
         vectors = np.concatenate([self._runtime.run(image[None]) for image in pixels])
         self._reference = gemm()
-        self.facts: dict[str, Any] = {
+        self.facts = {
             "space_id": self._bundle.card.space.space_id,
             "weights_digest": self._bundle.card.weights_digest,
             "onnx_digest": digest_file(self._bundle.model_path),
@@ -58,12 +60,12 @@ class Contender:
             "runtime": self._runtime.facts(),
         }
 
-    def get_ready(self) -> None:
-        """Choose how many runs make one timed call; chosen once, stated in the report."""
+    def get_ready(self, counts: list[int] | None) -> None:
+        """Choose how many runs make one timed call, or take over the `counts` of a twin; stated in the report."""
         resolution_ns = clock_resolution_ns()
         model = self._runtime.block(self._bundle.golden_pixels, warmup=3, calls=5, inner=1)
-        self._inner = _runs_per_call(model, resolution_ns)
-        self._reference_inner = _runs_per_call(measure(self._reference, warmup=3, calls=5), resolution_ns)
+        reference = measure(self._reference, warmup=3, calls=5)
+        self._inner, self._reference_inner = counts or [runs_of(probe, resolution_ns) for probe in (model, reference)]
         self.facts["runs_per_call"] = self._inner
         self.facts["reference_runs_per_call"] = self._reference_inner
         self.facts["cpu_clock_resolution_ns"] = resolution_ns
@@ -92,20 +94,17 @@ def _model_bytes(model_path: Path, bundle: Path) -> int:
     return sum(file.stat().st_size for file in files)
 
 
-def _runs_per_call(probe: Block, resolution_ns: int) -> int:
-    """Return how many runs make one timed call, from a few runs of a warm model."""
-    return runs_per_call(round(statistics.median(probe.wall_ns)), resolution_ns)
-
-
 def _load(order: dict[str, Any]) -> Contender:
     """Load what the order names; what disagrees with the golden vectors is not made ready to be timed."""
+    if "gallery" in order:
+        return QueryStages(Path(order["folder"]), order["gallery"], order["cores"])
     paths = Path(order["folder"]), Path(order["model_path"])
-    contender = Contender(*paths, order["runtime"], order["threads"], order["cores"])
+    model = Model(*paths, order["runtime"], order["threads"], order["cores"])
     if "torch" in sys.modules and not RUNTIMES[order["runtime"]].torch:
         raise HetvsError("torch is loaded in the benchmark process; no module of edge_bench may import it")
-    if contender.facts["golden_fault"] is None:
-        contender.get_ready()
-    return contender
+    if model.facts["golden_fault"] is None:
+        model.get_ready(order.get("counts"))
+    return model
 
 
 def serve() -> None:

@@ -21,7 +21,7 @@ from hetvs.cli import main
 from hetvs.config import RUNTIMES, BenchConfig
 from hetvs.errors import ArtifactError, ConfigError
 
-QUICK = BenchConfig(rounds=10, calls=10, warmup=1)
+QUICK = BenchConfig(rounds=10, calls=10, warmup=1, gallery=1000)
 
 
 def order_for(folder: Path, **other: Any) -> dict[str, Any]:
@@ -114,7 +114,20 @@ def test_a_crashing_worker_fails_alone(bundle_folder: Path, tmp_path: Path, monk
     monkeypatch.setattr(bench_module, "Worker", DyingWorker)
     dying = copy_of(bundle_folder, tmp_path / "dying")
     output = tmp_path / "out"
-    words = ["bench", str(bundle_folder), str(dying), "-o", str(output), "--rounds", "10", "--calls", "10", "--json"]
+    words = [
+        "bench",
+        str(bundle_folder),
+        str(dying),
+        "-o",
+        str(output),
+        "--rounds",
+        "10",
+        "--calls",
+        "10",
+        "--gallery",
+        "100",
+        "--json",
+    ]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 3
     assert "FAIL: dying in onnxruntime" in result.stderr

@@ -9,14 +9,13 @@ from hypothesis import strategies as st
 from edge_bench.figures import (
     PERCENTILE_SAMPLES,
     Spread,
-    fault,
-    is_noisy,
     median,
     percentile,
     ratio_of_rounds,
     spread,
 )
 from edge_bench.measure import clock_resolution_ns, measure, runs_per_call
+from edge_bench.verdict import fault, is_noisy
 
 
 def test_exactly_the_asked_number_of_samples() -> None:
