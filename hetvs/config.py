@@ -247,8 +247,10 @@ class BenchConfig:
     calls: int = setting(20, "timed calls in a block")
     warmup: int = setting(2, "untimed calls before each block")
     threads: int = setting(1, "intra-op threads of the runtime")
+    gallery: int = setting(100_000, "vectors in the gallery that the search stage asks")
 
     def __post_init__(self) -> None:
+        require(self.gallery >= 10, f"gallery must be >= 10, got {self.gallery}")
         require(self.rounds >= 10, f"rounds must be >= 10, got {self.rounds}")
         require(self.calls >= 10, f"calls must be >= 10, got {self.calls}")
         require(self.warmup >= 1 and self.threads >= 1, "warmup and threads must be >= 1")
