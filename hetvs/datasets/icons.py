@@ -21,7 +21,7 @@ from hetvs.datasets.npm import Package, fetch_packages
 from hetvs.datasets.packages import cache_folder
 from hetvs.files import write_text
 
-BUILDER_VERSION = 1
+BUILDER_VERSION = 2
 PACKAGES_FILE = Path(__file__).with_name("icons.toml")
 PROBE_PX = 32  # one size for all, so that the size of the images does not decide what is in the set
 COLUMNS = ("id", "path", "label", "domain", "split")
@@ -29,7 +29,10 @@ COLUMNS = ("id", "path", "label", "domain", "split")
 
 @dataclass(frozen=True, kw_only=True)
 class IconPackage:
-    """One package of icons.toml; of its icons in name order, the first of each `every` is taken."""
+    """One package of icons.toml; of its icons in name order, the first of each `every` is taken.
+
+    `emoji` names those that are an emoji's very drawing: they are left out, because that may be a test image.
+    """
 
     name: str
     version: str
@@ -38,6 +41,7 @@ class IconPackage:
     author: str
     source: str
     every: int = 1
+    emoji: tuple[str, ...] = ()
 
     @property
     def package(self) -> Package:
@@ -93,7 +97,7 @@ def build_icons(folder: Path, size_px: int, packages: Sequence[IconPackage], cac
 def read_packages() -> tuple[IconPackage, ...]:
     """Return the pinned packages of icons.toml, in its (alphabetical) order."""
     entries = tomllib.loads(PACKAGES_FILE.read_text(encoding="utf-8"))["packages"]
-    return tuple(IconPackage(**entry) for entry in entries)
+    return tuple(IconPackage(**{**entry, "emoji": tuple(entry.get("emoji", ()))}) for entry in entries)
 
 
 def drawings(sets: Mapping[IconPackage, IconSet]) -> list[Drawing]:
@@ -102,7 +106,7 @@ def drawings(sets: Mapping[IconPackage, IconSet]) -> list[Drawing]:
         Drawing(entry.name, icon)
         for entry, icons in sets.items()
         for icon in sorted(icons.icons)[:: entry.every]
-        if not is_blank(icons.png(icon, PROBE_PX))
+        if icon not in entry.emoji and not is_blank(icons.png(icon, PROBE_PX))
     ]
 
 
