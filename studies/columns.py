@@ -1,6 +1,7 @@
 """Values per query of one model under every protocol: read from its vectors once, kept in files.
 
 A study says everything from these columns; the vectors of the test images are not looked at again.
+"manifest, genre=brush" is a slice of a protocol: the queries of "manifest" with that value alone, on the same gallery.
 """
 
 from __future__ import annotations
@@ -23,12 +24,14 @@ from hetvs.retrieval import fidelity
 from hetvs.retrieval.columns import columns_of
 from hetvs.retrieval.matrix import Contender, Judged, top_lists
 from hetvs.retrieval.protocols import protocol_of
+from hetvs.settings import require
 
 Role = Literal["cloud", "student", "baseline", "control"]
 ROLES: tuple[Role, ...] = ("cloud", "student", "baseline", "control")
 KS = (1, 5)
 CARD = "columns.json"
 MATCHED = ("student", "control")  # compared with the cloud model image by image
+SLICE = ", "  # between a protocol and a condition on its queries
 LETTER = {"cloud": "g", "student": "q", "baseline": "base", "control": "q"}
 
 
@@ -40,20 +43,48 @@ class Table:
     labels: np.ndarray
     columns: dict[str, np.ndarray]
 
+    def take(self, chosen_M: np.ndarray) -> Table:
+        """Return the queries with a True in `chosen_M`."""
+        ids = tuple(name for name, chosen in zip(self.ids, chosen_M, strict=True) if chosen)
+        return Table(ids, self.labels[chosen_M], {name: values[chosen_M] for name, values in self.columns.items()})
+
 
 def tables_of(
     manifest: Manifest, protocols: Sequence[str], role: Role, gallery: EmbeddingSet, query: EmbeddingSet, threads: int
 ) -> dict[str, Table]:
     """Return the columns of a model by protocol: on itself, and (but for a cloud model) on the gallery model.
 
-    A baseline and a control are not in the gallery model's space and are compared on bare arrays; ConfigError
-    when one is. Raises IncompatibleSpaceError for a student of another space.
+    A slice of a protocol is cut out of it after the search. A baseline and a control are not in the gallery
+    model's space and are compared on bare arrays; ConfigError when one is, and for a slice without queries.
+    Raises IncompatibleSpaceError for a student of another space.
     """
     if role == "student":
         require_same_space(query.space, gallery.space, "the student", "the gallery model")
     elif role != "cloud" and query.space.space_id == gallery.space.space_id:
         raise ConfigError(f"a {role} lives in the gallery's space; it is a student")
-    return {name: _table(manifest, name, role, gallery, query, threads) for name in protocols}
+    whole = {
+        name: _table(manifest, name, role, gallery, query, threads) for name in dict.fromkeys(map(whole_of, protocols))
+    }
+    return {name: _slice(manifest, whole[whole_of(name)], name) for name in protocols}
+
+
+def whole_of(protocol: str) -> str:
+    """Return the protocol that a slice is of; a protocol is of itself.
+
+    >>> whole_of("manifest, genre!=brush"), whole_of("B")
+    ('manifest', 'B')
+    """
+    return protocol.partition(SLICE)[0]
+
+
+def _slice(manifest: Manifest, table: Table, name: str) -> Table:
+    """Return the queries of `table` that match the condition of `name`; all of them where it has none."""
+    where = name.partition(SLICE)[2]
+    if not where:
+        return table
+    chosen_M = np.isin(table.ids, manifest.ids[manifest.rows(where=where)])
+    require(bool(chosen_M.any()), f"{manifest.source}: protocol {name!r} has no query; take another value")
+    return table.take(chosen_M)
 
 
 def _table(
@@ -103,7 +134,7 @@ def load(folder: Path) -> dict[str, Table]:
 @click.option("--gallery", type=click.Path(path_type=Path), required=True, help="Vectors of the cloud model.")
 @click.option("--query", type=click.Path(path_type=Path), required=True, help="Vectors of the model to judge.")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What that model is.")
-@click.option("--protocol", "protocols", multiple=True, required=True, help="Who asks whom; repeat for more.")
+@click.option("--protocol", "protocols", multiple=True, required=True, help="Who asks whom, or a slice; repeat.")
 @click.option("--threads", default=0, help="CPU threads; 0 takes every core.")
 @output_option
 @overwrite_option

@@ -1,7 +1,8 @@
 """Does a small model that joins the cloud model's space search better than it could alone, and what does that cost?
 
 Emoji at 1/80 of the cloud model's MACs by every method; emoji at four sizes and kanji at 1/80 by the
-default loss, against the same network trained alone. Three seeds of everything but the cloud model.
+default loss, against the same network trained alone; the four sizes once more, with a cloud model of
+their own, without two vendors in training. Three seeds of everything but the cloud models.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import click
 
 from edge_bench.host import host_card
 from hetvs.errors import HetvsError
+from hetvs.retrieval.protocols import UNSEEN_DOMAINS
 from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD
 from studies.page import write_page
 from studies.plan import Case, Dataset, Places
@@ -22,8 +24,20 @@ from studies.study import Study, describe, run_study
 
 NAME = "compatibility"
 SEEDS = (0, 1, 2)
-EMOJI = Dataset(name="emoji", folder=Path("data/emoji-192"), protocols=("B", "A", "C"), rows="core=1")
-KANJI = Dataset(name="kanji", folder=Path("data/kanji"), protocols=("manifest",))
+EMOJI = Dataset(name="emoji", folder=Path("data/emoji-192"), protocols=("B", "A"), rows="core=1")
+KANJI = Dataset(
+    name="kanji",
+    folder=Path("data/kanji"),
+    protocols=("manifest", "manifest, genre=brush", "manifest, genre!=brush"),
+)
+UNSEEN = Dataset(
+    name="emoji-unseen",
+    family=EMOJI.name,
+    folder=EMOJI.folder,
+    protocols=("C",),
+    rows=EMOJI.rows,
+    trained=",".join([EMOJI.rows, *(f"domain!={domain}" for domain in UNSEEN_DOMAINS)]),
+)
 ABLATED = "1/80"
 SIZES = ("1/10", "1/23", "1/80", "1/200")
 ABLATIONS = (
@@ -44,9 +58,11 @@ CASES = (
     Case(KANJI, "1", CLOUD),
     *(Case(KANJI, ABLATED, method) for method in (DEFAULT, BASELINE, "influence alone")),
     Case(EMOJI, "1/4", HALF),
+    Case(UNSEEN, "1", CLOUD),
+    *(Case(UNSEEN, size, method) for size in SIZES for method in (DEFAULT, BASELINE)),
 )
 HEADLINE = {dataset.name: dataset.protocols[0] for dataset in (EMOJI, KANJI)}
-TIMED = tuple(case for case in CASES if case.method == DEFAULT)
+TIMED = tuple(case for case in CASES if case.method == DEFAULT and not case.dataset.family)
 
 
 @click.command()

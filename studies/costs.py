@@ -43,7 +43,7 @@ def _row(study: str, module: str, model: Model, card: ModelCard, metric: str, es
     case = model.case
     return Row(
         study=study,
-        dataset=case.dataset.name,
+        dataset=case.dataset.known_as,
         protocol="",
         method=case.method,
         size=case.size,

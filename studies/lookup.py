@@ -52,6 +52,10 @@ class Lookup:
         """Return the MACs of a place; None where it has no row."""
         return next((row.macs for row in self._rows.get(place, {}).values()), None)
 
+    def command(self, place: Place) -> str:
+        """Return the command that makes the rows of a place again; empty where it has none."""
+        return next((row.command for row in self._rows.get(place, {}).values()), "")
+
     def seeds(self, place: Place, metric: str, pair: str) -> list[float]:
         """Return the values of the single seeds, ascending."""
         rows = self._rows.get(place, {}).items()

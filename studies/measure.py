@@ -13,7 +13,7 @@ from hetvs.errors import ArtifactError
 from hetvs.retrieval import flips, rules
 from hetvs.retrieval.intervals import Estimate, Sample, bootstrap, choose_unit
 from studies.columns import Table
-from studies.methods import BASELINE, CLOUD, DEFAULT, role_of
+from studies.methods import BASELINE, BEHIND, CLOUD, DEFAULT, LEAD, difference_of, role_of
 from studies.plan import Case
 from studies.rows import MEAN, Row, rounded
 
@@ -106,6 +106,7 @@ class Rows:
             for name, estimate in estimates.items():
                 yield self._row(case, case.method, seed, name, estimate)
             yield from self._differences(case, seed)
+            yield from self._from_paragon(case, seed)
 
     def _compared(self, case: Case, seed: Seed) -> dict[str, Estimate]:
         """Return rule, retention and recovery of a student."""
@@ -127,8 +128,21 @@ class Rows:
         for metric in COMPARED:
             name = f"q,g/{metric}"
             difference = default[name] - self.contest.samples[case, seed][name]
-            method = difference_of(case.method)
+            method = difference_of(DEFAULT, case.method)
             yield self._row(case, method, seed, f"q,g/difference/{metric}", difference.estimate())
+
+    def _from_paragon(self, case: Case, seed: Seed) -> Iterator[Row]:
+        """Yield M(q,g) of the default less the paragon, and the paragon less M(base,base)."""
+        if case.method not in (DEFAULT, BASELINE):
+            return
+        samples, cloud = self.contest.samples[case, seed], self._of(case, CLOUD, seed)
+        for metric in COMPARED:
+            paragon = cloud[f"g,g/{metric}"]
+            if case.method == DEFAULT:
+                pair, method, difference = "q,g", BEHIND, samples[f"q,g/{metric}"] - paragon
+            else:
+                pair, method, difference = "base,base", LEAD, paragon - samples[f"base,base/{metric}"]
+            yield self._row(case, method, seed, f"{pair}/difference/{metric}", difference.estimate())
 
     def _of(self, case: Case, method: str, seed: Seed) -> dict[str, Sample]:
         """Return the samples of a method at the size of `case`, of the one cloud model; none where it is not done."""
@@ -140,7 +154,7 @@ class Rows:
         pair, metric = name.split("/", 1)
         return Row(
             study=self.study,
-            dataset=case.dataset.name,
+            dataset=case.dataset.known_as,
             protocol=self.contest.protocol,
             method=method,
             size=case.size,
@@ -151,15 +165,6 @@ class Rows:
             command=command_of(self.module, case),
             **rounded(estimate),
         )
-
-
-def difference_of(method: str) -> str:
-    """Return the name of the rows that hold the default's gain over a method.
-
-    >>> difference_of("anchor")
-    'default - anchor'
-    """
-    return f"{DEFAULT} - {method}"
 
 
 def command_of(module: str, case: Case) -> str:

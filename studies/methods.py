@@ -30,6 +30,18 @@ def role_of(method: str) -> Role:
     return ROLE.get(method, "student")
 
 
+def difference_of(method: str, other: str) -> str:
+    """Return the name of the rows that hold what a method scores above another.
+
+    >>> difference_of("default", "anchor")
+    'default - anchor'
+    """
+    return f"{method} - {other}"
+
+
+BEHIND, LEAD = difference_of(DEFAULT, CLOUD), difference_of(CLOUD, BASELINE)
+
+
 def _only(*terms: str) -> Callable[[StudentConfig], Values]:
     """Keep these terms, at the recipe's weight where it has one, else at 1; no other term and no focal weight."""
 

@@ -14,8 +14,8 @@ from studies.columns import LETTER
 from studies.costs import CPU_MS, LATENCY_RATIO
 from studies.findings import findings
 from studies.lookup import Lookup, Place
-from studies.measure import COMPARED, NFR, difference_of
-from studies.methods import BASELINE, DEFAULT, role_of
+from studies.measure import COMPARED, NFR
+from studies.methods import BASELINE, DEFAULT, difference_of, role_of
 from studies.rows import Row
 
 HEADER = (
@@ -27,7 +27,9 @@ LEGEND = (
     "model of the line, g the cloud model, M(g,g) the paragon. A line of the baseline shows M(base,g), a control, and "
     "M(base,base). Retention is M(q,g) / M(g,g); recovery is 0 for the baseline and 1 for the paragon; the rule "
     f"holds where its interval is above zero. {NFR}: queries that the cloud model gets right and the student does "
-    "not. The last column holds the single seeds. A dash: undefined, or not measured."
+    "not. The last column holds the single seeds. A dash: undefined, or not measured. A protocol with a "
+    "condition after its name is a slice: the queries that meet it, on the same gallery. What is judged under C was "
+    "trained without the domains that ask there."
 )
 
 
@@ -56,24 +58,27 @@ def _dataset(found: Lookup, dataset: str, headline: str) -> list[str]:
     for size in found.ablated(dataset, headline):
         places = [place for s in ("1", size) for place in found.methods(dataset, headline, s)]
         parts += [f"## {dataset.capitalize()} at {size}, by method (protocol {headline})"]
-        parts += [_command(f"{dataset}/{size.replace('/', '-')}-*"), *_tables(found, places)]
+        parts += [_command(found, places, f"{size.replace('/', '-')}-*"), *_tables(found, places)]
         parts += [
             "What the default gains over each method, in points of M(q,g):",
             _gains(found, dataset, headline, size),
         ]
     for protocol in found.protocols(dataset):
         sizes = [p for p in found.methods(dataset, protocol) if p.method in (DEFAULT, BASELINE)]
-        parts += [f"## {dataset.capitalize()} by size, protocol {protocol}", _command(f"{dataset}/*")]
+        parts += [f"## {dataset.capitalize()} by size, protocol {protocol}", _command(found, sizes, "*")]
         parts += _tables(found, sizes)
     clouds = [p for p in found.methods(dataset, headline) if role_of(p.method) == "cloud"]
     if len(clouds) > 1:
-        parts += [f"## {dataset.capitalize()}: what the cloud model's cost buys", _command(f"{dataset}/1*-cloud*")]
+        parts += [f"## {dataset.capitalize()}: what the cloud model's cost buys", _command(found, clouds, "1*-cloud*")]
         parts += _tables(found, clouds)
     return parts
 
 
-def _command(pattern: str) -> str:
-    return f"`python -m studies.compatibility --only '{pattern}'`"
+def _command(found: Lookup, places: Sequence[Place], pattern: str) -> str:
+    """Return the command that makes a table again: that of its first line, for every case of `pattern`."""
+    command = next((found.command(place) for place in places), "")
+    program, _, case = command.rpartition(" ")
+    return f"`{program} '{case.partition('/')[0]}/{pattern}'`" if command else ""
 
 
 def _tables(found: Lookup, places: Sequence[Place]) -> list[str]:
@@ -115,7 +120,7 @@ def _gains(found: Lookup, dataset: str, protocol: str, size: str) -> str:
     """Return the differences of the default and every other student, with the spread over single seeds."""
     lines = []
     for place in found.methods(dataset, protocol, size):
-        gains = Place(dataset, protocol, size, difference_of(place.method))
+        gains = Place(dataset, protocol, size, difference_of(DEFAULT, place.method))
         cells = []
         for metric in COMPARED:
             name = f"difference/{metric}"

@@ -28,13 +28,25 @@ KINDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A data set as a study judges it: `rows` filters what is embedded, `fetched` sets are built by name."""
+    """A data set as a study judges it: `rows` filters what is embedded, `fetched` sets are built by name.
+
+    A variant has a `family`: the data set whose recipes it trains by and whose name its rows carry. `trained`
+    filters what it is trained on, in the place of what its recipes say. `protocols` may name slices of the
+    queries too (see `studies.columns`).
+    """
 
     name: str
     folder: Path
     protocols: tuple[str, ...]
     rows: str = ""
     fetched: bool = True
+    family: str = ""
+    trained: str = ""
+
+    @property
+    def known_as(self) -> str:
+        """The name in recipes and rows."""
+        return self.family or self.name
 
 
 @dataclass(frozen=True)
@@ -138,7 +150,8 @@ class Planner:
         named = {"start": first, "companion": self._earlier(dataset, config.companion, first)}
         runs = {setting: run for setting, run in named.items() if run is not None}
         outputs = {setting: run.output for setting, run in runs.items()}
-        words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(values | outputs)]
+        settings = values | outputs | _filter(dataset)
+        words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(settings)]
         needed = (*self._data(dataset), *self._extra(dataset, config), *runs.values())
         return self._job(dataset, "train", name, words, needed, recipe)
 
@@ -149,7 +162,7 @@ class Planner:
         """
         if not path:
             return None
-        name = Path(path).name.removeprefix(f"{dataset.name}-")
+        name = Path(path).name.removeprefix(f"{dataset.known_as}-")
         recipe = self._recipe(dataset, name)
         if not name.startswith("student"):
             return self._teacher(dataset, name, recipe, {})
@@ -188,13 +201,13 @@ class Planner:
         shared: Values = {"views_folder": views} if config.views else {}
         words = [*program, str(dataset.folder), "--teacher", str(teacher.output), "--config", str(recipe)]
         needed = (*self._data(dataset), *self._extra(dataset, config), teacher, *after)
-        return self._job(dataset, "train", name, [*words, *options(values | shared)], needed, recipe)
+        return self._job(dataset, "train", name, [*words, *options(values | shared | _filter(dataset))], needed, recipe)
 
     def _data(self, dataset: Dataset) -> tuple[Job, ...]:
         if not dataset.fetched:
             return ()
         size = read_config(TeacherConfig, self._recipe(dataset, "cloud")).source_size
-        return (self._fetch(dataset.name, dataset.folder, "--size", str(size)),)
+        return (self._fetch(dataset.known_as, dataset.folder, "--size", str(size)),)
 
     def _extra(self, dataset: Dataset, config: TrainConfig) -> tuple[Job, ...]:
         """Return the fetch of a recipe's extra images, which are a named set, at the size it is read at."""
@@ -237,7 +250,11 @@ class Planner:
         return self._jobs.setdefault(job.name, job)
 
     def _recipe(self, dataset: Dataset, stem: str) -> Path:
-        return self.places.recipes / f"{dataset.name}-{stem}.toml"
+        return self.places.recipes / f"{dataset.known_as}-{stem}.toml"
+
+
+def _filter(dataset: Dataset) -> Values:
+    return {"rows": dataset.trained} if dataset.trained else {}
 
 
 def _run_name(case: Case, method: str, seed: int) -> str:

@@ -90,12 +90,15 @@ class Study:
         return [other for other in cases if other in self.models]
 
     def rows(self) -> list[Row]:
-        """Return the rows of everything that is finished; a data set without its cloud model has none yet."""
+        """Return the rows of everything that is finished; a data set without its cloud model has none yet.
+
+        A variant of a data set has the networks of its family, and so no costs of its own.
+        """
         finished = [m for models in self.models.values() for m in models if m.columns.state() == "done"]
         measured = [Measured(m.case, m.seed, ModelCard.load(m.train.output), load(m.columns.output)) for m in finished]
         rows = [row for dataset in self._datasets() for row in self._judged(dataset, measured)]
         for model in finished:
-            if model is self.models[model.case][0]:
+            if model is self.models[model.case][0] and not model.case.dataset.family:
                 bench = self.benches.get(model.case)
                 timed = bench.output / bench.kind.whole if bench and bench.state() == "done" else None
                 rows += cost_rows(self.name, self.module, model, timed)
