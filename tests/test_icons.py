@@ -89,7 +89,7 @@ def test_a_second_build_verifies_and_a_set_of_another_name_is_refused(
 ) -> None:
     icons.build_icons(tmp_path / "set", 16, *fakes, untracked)
     assert not icons.build_icons(tmp_path / "set", 16, fakes[0], tmp_path / "no-cache", untracked)
-    with pytest.raises(DatasetError, match="holds icons of builder 1, not emoji"):
+    with pytest.raises(DatasetError, match="holds icons of builder 2, not emoji"):
         DATASETS["emoji"].fetch(tmp_path / "set", 16, untracked)
 
 
