@@ -32,10 +32,16 @@ demo: $(INSTALLED) ## the whole pipeline on real images: data, cloud model, edge
 reproduce: $(INSTALLED) ## the study behind docs/results.md: hours, a row at a time; a killed one goes on
 	$(BIN)/python -m studies.compatibility
 
-bench: $(INSTALLED) ## latency of the demo's bundles on this machine, into bench/
+# What `make bench` measures: every bundle of the demo, in the runtimes that `make setup` installs; RUNTIMES=all for more.
+BUNDLES ?= $(sort $(wildcard runs/demo/bundles/*))
+RUNTIMES ?= onnxruntime openvino ncnn mnn
+ACCURACY ?= $(wildcard runs/demo/report/report.json)
+
+bench: $(INSTALLED) ## one page of accuracy, size, latency and verdicts: bench/report.html
 	@test -f runs/demo/bundles/edge/model.onnx \
 		|| { echo "make: runs/demo/bundles is missing; run 'make demo' first" >&2; exit 1; }
-	$(BIN)/hetvs bench runs/demo/bundles/cloud runs/demo/bundles/edge -o bench --overwrite
+	$(BIN)/hetvs bench $(BUNDLES) $(addprefix --runtime ,$(RUNTIMES)) $(addprefix --accuracy ,$(ACCURACY)) \
+		--page -o bench --overwrite
 
 test: $(INSTALLED) ## the fast tests
 	$(BIN)/python -m pytest -m "not slow"

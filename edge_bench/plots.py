@@ -61,7 +61,7 @@ def _pareto(axes: Axes, known: Sequence[Entry]) -> None:
         found = entry["accuracy"]["metrics"][METRIC]
         time, value = _p50_ms(entry), 100 * found["value"]
         errors = [[value - 100 * found["low"]], [100 * found["high"] - value]]
-        style = {
+        style: dict[str, Any] = {
             "color": COLOURS[runtimes.index(entry["runtime"]) % len(COLOURS)],
             "marker": MARKERS[bundles.index(entry["bundle"]) % len(MARKERS)],
         }

@@ -23,7 +23,7 @@ from hetvs.preprocess import fit_square, on_white, open_rgba
 
 K = 10
 OFFLINE_QUERIES = 32  # in one call of the offline search; the time is that of one query
-Run = Callable[[], object]
+Run = Callable[[], Any]
 
 
 class QueryStages(Contender):

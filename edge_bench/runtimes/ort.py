@@ -26,17 +26,17 @@ class OrtRuntime(InProcess):
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # cores may be shared
         options.log_severity_level = 4
         try:
-            self._session: Any = onnxruntime.InferenceSession(str(model_path), options, providers=[PROVIDER])
+            self.session: Any = onnxruntime.InferenceSession(str(model_path), options, providers=[PROVIDER])
         except Exception as error:  # onnxruntime raises bare classes of its own for any bad file
             line = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ArtifactError(f"{model_path}: onnxruntime cannot load it: {line[:160]}") from error
-        if self._session.get_providers() != [PROVIDER]:  # a missing provider falls back silently
-            raise ArtifactError(f"{model_path}: onnxruntime runs it on {self._session.get_providers()}, not {PROVIDER}")
-        self._name = self._session.get_inputs()[0].name
+        if self.session.get_providers() != [PROVIDER]:  # a missing provider falls back silently
+            raise ArtifactError(f"{model_path}: onnxruntime runs it on {self.session.get_providers()}, not {PROVIDER}")
+        self._name = self.session.get_inputs()[0].name
 
     def run(self, pixels_BHWC: np.ndarray) -> np.ndarray:
         """Return the vector of one image."""
-        vector_BD: np.ndarray = self._session.run(None, {self._name: pixels_BHWC})[0]
+        vector_BD: np.ndarray = self.session.run(None, {self._name: pixels_BHWC})[0]
         return vector_BD
 
     def facts(self) -> dict[str, str]:
