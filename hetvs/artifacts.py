@@ -185,7 +185,9 @@ class EdgeBundle:
     `golden_ids` the ids of the 18 images; a runtime is right when no component differs by more than
     `tolerance`. The first ids are `golden_files`: names of PNG files in the folder, at a size of their
     own, so that a resizer can be tested too. `parity_max_abs` is what export measured against PyTorch,
-    `opset` the ONNX opset, `onnx_digest` the sha256 of model.onnx.
+    `opset` the ONNX opset, `onnx_digest` the sha256 of model.onnx. `precision` is fp32 or int8. The
+    golden vectors of int8 are its own file's, its `parity_max_abs` is against the fp32 file, and
+    `quantisation` says how it was made and what it loses.
     """
 
     folder: Path
@@ -198,6 +200,8 @@ class EdgeBundle:
     parity_max_abs: float
     opset: int
     onnx_digest: str
+    precision: str = "fp32"
+    quantisation: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         count, size = len(self.golden_ids), self.card.preprocess.size_px
@@ -228,6 +232,8 @@ class EdgeBundle:
             "parity_max_abs": self.parity_max_abs,
             "opset": self.opset,
             "onnx_digest": self.onnx_digest,
+            "precision": self.precision,
+            "quantisation": self.quantisation,
             "golden_ids": list(self.golden_ids),
             "golden_files": list(self.golden_files),
             "input": {"name": "pixels", "dtype": "uint8", "layout": "NHWC", "colour": "RGB"},
@@ -263,6 +269,8 @@ class EdgeBundle:
                 parity_max_abs=float(export["parity_max_abs"]),
                 opset=int(export["opset"]),
                 onnx_digest=str(export["onnx_digest"]),
+                precision=str(export.get("precision", "fp32")),
+                quantisation=dict(export.get("quantisation", {})),
             )
         except KeyError as error:
             raise ArtifactError(f"{path}: export field {error} is missing; run `hetvs export` again") from None

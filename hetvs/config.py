@@ -13,7 +13,10 @@ from typing import ClassVar
 from hetvs.settings import require, require_choice, setting
 
 AMP_CHOICES = ("auto", "off", "bf16")
+JUDGED = ("val", "test")
+PROTOCOLS = ("A", "B", "C", "manifest")
 PROTOTYPE_CHOICES = ("teacher", "means", "denoised")
+RESAMPLE_CHOICES = ("auto", "queries", "classes")
 RIDGE_CHOICES = ("off", "start", "end", "both")
 RUNTIMES = (  # each is a line of edge_bench.runtimes.RUNTIMES
     "onnxruntime", "openvino", "ncnn", "mnn", "litert", "executorch", "web-node", "web-chromium",
@@ -194,16 +197,16 @@ class EvaluateConfig:
     protocol: str = setting(
         "manifest",
         "who asks whom: A, B, C of the emoji set, or the manifest's flags",
-        choices=("A", "B", "C", "manifest"),
+        choices=PROTOCOLS,
     )
-    split: str = setting("test", "the split that is judged", choices=("val", "test"))
+    split: str = setting("test", "the split that is judged", choices=JUDGED)
     rows: str = setting("", "judge only rows where COLUMN=VALUE, queries and gallery, for example style=noto")
     by: str = setting("", "break the result down by a column of the query images, for example domain")
     ks: tuple[int, ...] = setting((1, 5), "rank of recall@k; repeat for more", short="k")
     resample: str = setting(
         "auto",
         "what a bootstrap draw takes; auto takes classes where there are fewer than queries / 5",
-        choices=("auto", "queries", "classes"),
+        choices=RESAMPLE_CHOICES,
     )
     draws: int = setting(2000, "bootstrap draws of an interval")
     seed: int = setting(0, "seed of the bootstrap")
@@ -213,9 +216,9 @@ class EvaluateConfig:
     threads: int = setting(0, "CPU threads; 0 takes every core")
 
     def __post_init__(self) -> None:
-        require_choice("protocol", self.protocol, ("A", "B", "C", "manifest"))
-        require_choice("split", self.split, ("val", "test"))
-        require_choice("resample", self.resample, ("auto", "queries", "classes"))
+        require_choice("protocol", self.protocol, PROTOCOLS)
+        require_choice("split", self.split, JUDGED)
+        require_choice("resample", self.resample, RESAMPLE_CHOICES)
         require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
         require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
         require(self.seed >= 0, f"seed must be >= 0, got {self.seed}")
@@ -230,10 +233,27 @@ class ExportConfig:
 
     opset: int = setting(18, "ONNX opset; torch writes 18 or later")
     tolerance: float = setting(1e-4, "largest difference of a vector component that parity allows")
+    int8: bool = setting(False, "write int8 weights and activations, if --gallery is asked as well as with fp32")
+    calibration: int = setting(256, "int8: train images that choose the ranges of the activations")
+    max_loss: float = setting(0.5, "int8: exit 3 unless the interval of the loss of mAP M(q,g) ends below, in points")
+    protocol: str = setting("manifest", "int8: who asks whom, see `hetvs evaluate`", choices=PROTOCOLS)
+    split: str = setting("test", "int8: the split of the gate; the candidate is always chosen on val", choices=JUDGED)
+    rows: str = setting("", "int8: judge only rows where COLUMN=VALUE, queries and gallery")
+    resample: str = setting("auto", "int8: what a bootstrap draw takes, see `hetvs evaluate`", choices=RESAMPLE_CHOICES)
+    draws: int = setting(2000, "int8: bootstrap draws of an interval")
+    seed: int = setting(0, "int8: seed of the bootstrap")
+    threads: int = setting(0, "int8: CPU threads that embed and search; 0 takes every core")
 
     def __post_init__(self) -> None:
         require(self.opset >= 18, f"opset must be >= 18 (torch raises lower ones silently), got {self.opset}")
         require(0 < self.tolerance < 0.1, f"tolerance must be in (0, 0.1), got {self.tolerance}")
+        require(self.calibration >= 8, f"calibration must be >= 8 images, got {self.calibration}")
+        require(0 < self.max_loss <= 100, f"max_loss must be in (0, 100] points, got {self.max_loss}")
+        require_choice("protocol", self.protocol, PROTOCOLS)
+        require_choice("split", self.split, JUDGED)
+        require_choice("resample", self.resample, RESAMPLE_CHOICES)
+        require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
+        require(self.seed >= 0 and self.threads >= 0, "seed and threads must be >= 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,6 +37,14 @@ class Entrant:
         assert self.card is not None
         return self.name, self.card.space
 
+    @property
+    def digest(self) -> str:
+        """The weights digest of the model that makes, or made, the vectors."""
+        if self.vectors is not None:
+            return self.vectors.model_digest
+        assert self.card is not None
+        return self.card.weights_digest
+
     def contender(self, manifest: Manifest, rows: np.ndarray, *, batch_size: int, threads: int) -> Contender:
         """Return the contender: stored vectors as they are, a model by embedding `rows` once."""
         vectors = self.vectors

@@ -67,6 +67,11 @@ RULES = [
         ("export.graph", "export.parity", "export.verify", "export.to_phone"),
         TORCH,
     ),
+    Rule(
+        "a bundle is made int8 without torch",
+        ("export.candidates", "export.calibrate", "export.quantise", "export.gate", "export.to_int8"),
+        TORCH,
+    ),
     Rule("hetvs stands alone", ("hetvs",), ("export", "edge_bench"), exempt=("hetvs.cli",)),
     *(Rule(f"{name} is plain", (name,), TORCH + INFERENCE) for name in PLAIN),
     *(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,32 +11,81 @@ from hetvs.cli.options import output_option, overwrite_option, settings
 from hetvs.config import ExportConfig
 from hetvs.errors import ConfigError
 
+if TYPE_CHECKING:
+    from hetvs.artifacts import EdgeBundle
+    from hetvs.manifest import Manifest
+
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @output_option
 @click.option("--data", type=click.Path(path_type=Path), help="Manifest of real images  [default: the run's own]")
+@click.option("--gallery", type=click.Path(path_type=Path), help="int8: run, bundle or vectors of the gallery's model.")
 @overwrite_option
 @settings(ExportConfig)
-def export(run: Path, output: Path, data: Path | None, overwrite: bool, config: ExportConfig) -> None:
-    """Write the ONNX bundle of RUN, proved equal to PyTorch on real images."""
-    from hetvs.artifacts import ModelCard
+def export(
+    run: Path, output: Path, data: Path | None, gallery: Path | None, overwrite: bool, config: ExportConfig
+) -> None:
+    """Write the ONNX bundle of RUN, proved equal to PyTorch on real images.
+
+    With --int8, RUN may be its fp32 bundle, and retrieval with the int8 file is the proof.
+    """
+    from hetvs.artifacts import ModelCard, is_bundle
     from hetvs.files import refuse_non_empty
 
+    if config.int8 != (gallery is not None):
+        raise ConfigError("export: --int8 and --gallery belong together: int8 is judged by what it finds in a gallery")
+    if is_bundle(run) and not config.int8:
+        raise ConfigError(f"{run}: is a bundle already; add --int8 and --gallery, or give a run")
     if not overwrite:
         refuse_non_empty(output)
     data = data or _recorded_data(ModelCard.load(run).training)
 
-    from export.bundle import export_bundle
     from hetvs.manifest import read_manifest
 
     manifest = read_manifest(data)
-    click.echo(f"exporting {run}: tracing takes 5-30 s", err=True)
-    bundle = export_bundle(run, manifest, output, config, overwrite=overwrite)
+    if gallery is None:
+        bundle = _export_float(run, manifest, output, overwrite, config)
+        click.echo(f"parity: no component differs from PyTorch by more than {bundle.parity_max_abs:.1e} on real images")
+    else:
+        bundle = _export_int8(run, gallery, manifest, output, overwrite, config)
     size = bundle.model_path.stat().st_size
     click.echo(f"{bundle.model_path}: {size:,} bytes, opset {bundle.opset}, space {bundle.card.space.space_id}")
-    click.echo(f"parity: no component differs from PyTorch by more than {bundle.parity_max_abs:.1e} on real images")
     click.echo(f"next: hetvs check {output}")
+
+
+def _export_float(run: Path, manifest: Manifest, output: Path, overwrite: bool, config: ExportConfig) -> EdgeBundle:
+    """Write the fp32 bundle of a run."""
+    from export.bundle import export_bundle
+
+    click.echo(f"exporting {run}: tracing takes 5-30 s", err=True)
+    return export_bundle(run, manifest, output, config, overwrite=overwrite)
+
+
+def _export_int8(
+    run: Path, gallery: Path, manifest: Manifest, output: Path, overwrite: bool, config: ExportConfig
+) -> EdgeBundle:
+    """Write the int8 bundle of a run, or of its fp32 bundle, and say what it loses."""
+    import tempfile
+
+    from export.gate import points
+    from export.to_int8 import int8_bundle
+    from hetvs.artifacts import EdgeBundle, is_bundle
+
+    with tempfile.TemporaryDirectory() as temporary:
+        if is_bundle(run):
+            source = EdgeBundle.load(run)
+        else:
+            source = _export_float(run, manifest, Path(temporary) / run.resolve().name, False, config)
+        bundle, loss = int8_bundle(source, gallery, manifest, output, config, overwrite=overwrite)
+        share = bundle.model_path.stat().st_size / source.model_path.stat().st_size
+    click.echo(f"int8: {bundle.quantisation['candidate']}, {share:.2f} of the bytes of fp32, chosen on val")
+    click.echo(
+        f"loss on {loss.split}, {loss.queries} queries, points [95 %]: mAP M(q,g) {points(loss.map)}, "
+        f"recall@1 {points(loss.recall_1)}; NFR@1 {points(loss.nfr)}"
+    )
+    click.echo(f"cosine to the fp32 vectors: mean {loss.cosine_mean:.4f}, least {loss.cosine_min:.4f}")
+    return bundle
 
 
 def _recorded_data(training: dict[str, Any]) -> Path:

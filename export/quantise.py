@@ -1,0 +1,139 @@
+"""Float graph + ranges -> int8 graph: integers between the first rounding and the pooled features. No torch here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import helper, numpy_helper
+
+from export.calibrate import INTEGER_OPS, quiet
+from export.candidates import Candidate
+from hetvs.errors import ConfigError
+from hetvs.files import digest_bytes
+
+LEVELS = 127  # of a signed weight on either side of zero
+
+
+def quantise(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
+    """Return the QDQ graph of the float graph in file `graph`, whose `value_info` is empty.
+
+    Uint8 input, normalisation, pooling, projection and norm stay in float; the projection's weights
+    are int8 with a scale per row. The metadata is that of the float graph. Raises ConfigError when the
+    graph has no linear layer at its end.
+    """
+    from onnxruntime.quantization import QuantType
+    from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
+    from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
+
+    signed = candidate.weights == "s8-7bit"
+    with quiet():
+        source = load_model_with_shape_infer(graph)
+        tail = _tail(source)
+        quantiser = QDQQuantizer(
+            source,
+            candidate.per_channel,
+            signed,  # reduce_range: 7 bits
+            QuantType.QInt8 if signed else QuantType.QUInt8,
+            QuantType.QUInt8,
+            ranges,
+            [],
+            [node.name for node in tail],
+            list(INTEGER_OPS),
+            {"WeightSymmetric": signed or candidate.per_channel},  # channels of u8 share one zero point, 128
+        )
+        quantiser.quantize_model()
+        quantiser.model.topological_sort()
+    model: onnx.ModelProto = quantiser.model.model
+    _quantise_weights(model, _tail(model)[0])
+    _share_equal(model)
+    _shorten(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def quantise_rows(weight_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return int8 rows and their float32 scales (N,): row / scale, rounded half to even, within -127..127.
+
+    A row of zeros has scale 1.
+
+    >>> quantise_rows(np.array([[0.5, -1.27], [0.0, 0.0]], np.float32))
+    (array([[  50, -127], [   0,    0]], dtype=int8), array([0.01, 1.  ], dtype=float32))
+    """
+    largest_N = np.abs(weight_ND).max(axis=1)
+    scale_N = np.where(largest_N > 0, largest_N / LEVELS, 1).astype(np.float32)
+    levels_ND = np.clip(np.rint(weight_ND / scale_N[:, None]), -LEVELS, LEVELS)
+    return levels_ND.astype(np.int8), scale_N
+
+
+def weights_digest(model: onnx.ModelProto) -> str:
+    """Return the digest of the initialisers of a graph, in their order: the identity of its weights."""
+    arrays = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
+    return digest_bytes(*(f"{a.dtype}{a.shape}".encode() + a.tobytes() for a in arrays))
+
+
+def _tail(model: onnx.ModelProto) -> list[onnx.NodeProto]:
+    """Return the nodes from the projection on: the last linear layer, and all that follows."""
+    nodes = list(model.graph.node)
+    last = max((i for i, node in enumerate(nodes) if node.op_type in ("Gemm", "MatMul")), default=None)
+    if last is None:
+        raise ConfigError("export: the graph has no linear layer to end in; export the run again")
+    return nodes[last:]
+
+
+def _quantise_weights(model: onnx.ModelProto, projection: onnx.NodeProto) -> None:
+    """Replace the float weights of the projection by int8 ones and a DequantizeLinear before it."""
+    name = projection.input[1]
+    weight = next(tensor for tensor in model.graph.initializer if tensor.name == name)
+    array = numpy_helper.to_array(weight)
+    rows_last = projection.op_type == "MatMul" or not any(a.name == "transB" and a.i for a in projection.attribute)
+    levels_ND, scale_N = quantise_rows(array.T if rows_last else array)
+    levels = np.ascontiguousarray(levels_ND.T) if rows_last else levels_ND
+    model.graph.initializer.remove(weight)
+    for key, value in (("levels", levels), ("scale", scale_N), ("zero", np.zeros(len(scale_N), np.int8))):
+        model.graph.initializer.append(numpy_helper.from_array(value, f"{name}_{key}"))
+    inputs = [f"{name}_{key}" for key in ("levels", "scale", "zero")]
+    node = helper.make_node("DequantizeLinear", inputs, [name], axis=1 if rows_last else 0)
+    model.graph.node.insert(list(model.graph.node).index(projection), node)
+
+
+def _share_equal(model: onnx.ModelProto) -> None:
+    """Keep one of equal initialisers: zero points alone are a twentieth of a small int8 file."""
+    first: dict[tuple[int, tuple[int, ...], bytes], str] = {}
+    same: dict[str, str] = {}
+    for tensor in list(model.graph.initializer):
+        array = numpy_helper.to_array(tensor)
+        kept = first.setdefault((tensor.data_type, array.shape, array.tobytes()), tensor.name)
+        if kept != tensor.name:
+            same[tensor.name] = kept
+            model.graph.initializer.remove(tensor)
+    for node in model.graph.node:
+        for place, name in enumerate(node.input):
+            node.input[place] = same.get(name, name)
+
+
+def _shorten(model: onnx.ModelProto) -> None:
+    """Give inner tensors short names and drop the shapes left over: names are a quarter of a small int8 file."""
+    graph = model.graph
+    del graph.value_info[:]
+    names = {value.name: value.name for value in (*graph.input, *graph.output)} | {"": ""}
+    for tensor in graph.initializer:
+        tensor.name = names.setdefault(tensor.name, _short(len(names)))
+        tensor.ClearField("doc_string")
+    for node in graph.node:
+        node.ClearField("name")
+        node.ClearField("doc_string")
+        for values in (node.input, node.output):
+            for place, name in enumerate(values):
+                values[place] = names.setdefault(name, _short(len(names)))
+
+
+def _short(number: int) -> str:
+    """Return a name that no input or output has.
+
+    >>> _short(255)
+    '_ff'
+    """
+    return f"_{number:x}"
