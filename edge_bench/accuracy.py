@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from hetvs.artifacts import CARD_NAME
 from hetvs.errors import ArtifactError
 from hetvs.files import read_json
 
 METRICS = ("recall@1", "map")
 NOT_GIVEN = "no report of hetvs evaluate was given (--accuracy)"
+
+
+class Identity(NamedTuple):
+    """Which model a bundle holds."""
+
+    weights_digest: str
+    precision: str
 
 
 @dataclass(frozen=True)
@@ -26,23 +34,32 @@ class Accuracy:
     reason: str = NOT_GIVEN
 
 
-def accuracies(path: Path, digests: dict[str, str]) -> dict[str, Accuracy]:
-    """Return the accuracy of each bundle, matched by the digest of its weights: a name proves nothing.
+def accuracies(path: Path, models: dict[str, Identity]) -> dict[str, Accuracy]:
+    """Return the accuracy of each bundle, by name, matched by weights and precision: a name proves nothing.
 
-    `digests` maps a bundle's name to its weights digest. ArtifactError when `path` is not such a report.
+    ArtifactError when `path` is not a report of `hetvs evaluate`.
     """
     report = read_json(path)
     try:
-        return {bundle: _accuracy(report, str(path), digest) for bundle, digest in digests.items()}
+        return {bundle: _accuracy(report, str(path), identity) for bundle, identity in models.items()}
     except (KeyError, TypeError, IndexError, AttributeError) as error:
         raise ArtifactError(f"{path}: not a report of hetvs evaluate ({error}); give its report.json") from error
 
 
-def _accuracy(report: dict[str, Any], where: str, digest: str) -> Accuracy:
-    """Return the accuracy of the model with those weights, asking the gallery that the report judges."""
-    names = [model["name"] for model in report["models"] if model["model_digest"] == digest]
+def precision_of(folder: Path) -> str | None:
+    """Return the precision that the card of a bundle or a run states (a run: fp32); None without a card."""
+    card = folder / CARD_NAME
+    return str(read_json(card).get("export", {}).get("precision", "fp32")) if card.is_file() else None
+
+
+def _accuracy(report: dict[str, Any], where: str, identity: Identity) -> Accuracy:
+    """Return the accuracy of that very model, asking the gallery that the report judges."""
+    same = [model for model in report["models"] if model["model_digest"] == identity.weights_digest]
+    # int8 and fp32 have the weights of one training run, and not its accuracy.
+    names = [model["name"] for model in same if precision_of(Path(model["source"])) == identity.precision]
     if not names:
-        return Accuracy(reason=f"{where} judges no model of these weights; evaluate this bundle")
+        of = f"of these weights in {identity.precision}, from a folder that is still there"
+        return Accuracy(reason=f"{where} judges no model {of}; evaluate this bundle")
     gallery = report["judgements"][0]["gallery"]
     cells = [c for c in report["cells"] if (c["query"], c["gallery"]) == (names[0], gallery) and c["metrics"]]
     if not cells:

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from edge_bench.accuracy import Accuracy, accuracies
+from edge_bench.accuracy import Accuracy, Identity, accuracies, precision_of
 from edge_bench.entrant import Entrant, model_for
 from edge_bench.host import host_card, idlest_cores
 from edge_bench.lanes import Lane, Loaded, StageLane
@@ -97,9 +97,8 @@ def enter_stages(name: str, edge: EdgeBundle, gallery: int, cores: list[int], st
 
 def accuracy_of(bundles: Sequence[Path], report: Path) -> dict[str, Accuracy]:
     """Return what a report of `hetvs evaluate` says of each bundle; ArtifactError when it is none."""
-    names = bundle_names(bundles)
-    cards = [EdgeBundle.load(bundle).card for bundle in bundles]
-    return accuracies(report, {name: card.weights_digest for name, card in zip(names, cards, strict=True)})
+    models = [Identity(EdgeBundle.load(bundle).card.weights_digest, str(precision_of(bundle))) for bundle in bundles]
+    return accuracies(report, dict(zip(bundle_names(bundles), models, strict=True)))
 
 
 def bundle_names(bundles: Sequence[Path]) -> list[str]:

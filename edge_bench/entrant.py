@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_bench.accuracy import precision_of
 from edge_bench.conversion import converted
 from edge_bench.results import Refusal
 from edge_bench.runtimes import RUNTIMES
-from hetvs.artifacts import CARD_NAME, EdgeBundle
-from hetvs.files import read_json
+from hetvs.artifacts import EdgeBundle
 
 
 @dataclass(frozen=True)
@@ -24,12 +24,11 @@ class Entrant:
     @property
     def key(self) -> dict[str, str]:
         """What tells its result from the others."""
-        precision = read_json(self.edge.folder / CARD_NAME)["export"].get("precision", "fp32")
         return {
             "bundle": self.bundle,
             "runtime": self.runtime,
             "folder": str(self.edge.folder),
-            "precision": str(precision),
+            "precision": str(precision_of(self.edge.folder)),
         }
 
     def refused(self, verdict: str, reason: str, parity: dict[str, Any] | None = None) -> Refusal:

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from edge_bench.accuracy import Accuracy, accuracies
+from edge_bench.accuracy import Accuracy, Identity, accuracies
 from edge_bench.folder import write_folder
 from edge_bench.page import render
 from edge_bench.query import OFFLINE_SEARCH, STAGES, StageMeasurement, query_of
@@ -143,24 +143,34 @@ def test_a_query_is_the_sum_of_its_stages(report: BenchReport) -> None:
     assert offline.cpu_p50_ms == pytest.approx(7_654 / 32 / 1e6)
 
 
-def test_accuracy_is_matched_by_weights(tmp_path: Path) -> None:
+def test_accuracy_is_matched_by_weights_and_precision(tmp_path: Path) -> None:
     scores = {"value": 0.4, "low": 0.3, "high": 0.5, "reason": ""}
-    cell = {"query": "small", "gallery": "big", "metrics": {"map": scores, "map@r": scores}}
+    for name, card in (("small", {"export": {}}), ("small8", {"export": {"precision": "int8"}}), ("alone", {})):
+        write_json(tmp_path / name / "card.json", card)
+    facts = [("small", "aa"), ("small8", "aa"), ("alone", "cc"), ("moved", "dd")]
     value: dict[str, Any] = {
-        "models": [{"name": "small", "model_digest": "aa"}, {"name": "alone", "model_digest": "cc"}],
+        "models": [{"name": n, "model_digest": d, "source": str(tmp_path / n)} for n, d in facts],
         "judgements": [{"gallery": "big"}],
-        "cells": [cell, {"query": "alone", "gallery": "big", "metrics": {}}],
+        "cells": [
+            {"query": "small8", "gallery": "big", "metrics": {"map": {**scores, "value": 0.35}}},
+            {"query": "small", "gallery": "big", "metrics": {"map": scores, "map@r": scores}},
+            {"query": "alone", "gallery": "big", "metrics": {}},
+        ],
         "setup": {"protocol": "B", "split": "test"},
     }
     path = tmp_path / "report.json"
     write_json(path, value)
-    found = accuracies(path, {"edge": "aa", "other": "bb", "base": "cc"})
+    asked = {"edge": ("aa", "fp32"), "edge8": ("aa", "int8"), "other": ("bb", "fp32")}
+    asked |= {"base": ("cc", "fp32"), "gone": ("dd", "fp32")}
+    found = accuracies(path, {name: Identity(*identity) for name, identity in asked.items()})
     assert found["edge"] == Accuracy("big", "protocol B, test", {"map": {"value": 0.4, "low": 0.3, "high": 0.5}}, "")
-    assert "no model of these weights" in found["other"].reason
+    assert (found["edge8"].metrics or {})["map"]["value"] == 0.35
+    for name in ("other", "gone"):
+        assert "judges no model of these weights in fp32" in found[name].reason
     assert "did not ask the gallery of big" in found["base"].reason
     write_json(path, {"models": 3})
     with pytest.raises(ArtifactError, match="not a report of hetvs evaluate"):
-        accuracies(path, {"edge": "aa"})
+        accuracies(path, {"edge": Identity("aa", "fp32")})
 
 
 @pytest.mark.slow
