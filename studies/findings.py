@@ -10,7 +10,7 @@ from hetvs.retrieval.words import metric_name, percent
 from studies.costs import BYTES, CPU_MS
 from studies.lookup import Lookup, Place
 from studies.measure import COMPARED
-from studies.methods import BEHIND, CONTROL, DEFAULT, LEAD, difference_of
+from studies.methods import BEHIND, CLOUD, CONTROL, DEFAULT, LEAD, difference_of
 
 RIVALS = ("influence alone", "anchor")
 ENOUGH = 0.95  # of the paragon
@@ -38,11 +38,11 @@ def _listed(sentences: list[str]) -> str:
 
 def _paragon(found: Lookup, dataset: str, protocol: str) -> Iterator[str]:
     """Say what the cloud model scores, and how far it is above the same small network trained alone."""
-    scores = {metric: found.paragon(dataset, protocol, metric) for metric in COMPARED}
-    if any(score.value is not None for score in scores.values()):
+    scores = _known(found, Place(dataset, protocol, "1", CLOUD), "g,g")
+    if scores:
         yield f"The paragon: {_each(scores, '%')}."
     for size in found.ablated(dataset, protocol):
-        leads = _differences(found, Place(dataset, protocol, size, LEAD), "base,base")
+        leads = _known(found, Place(dataset, protocol, size, LEAD), "base,base", "difference/")
         if leads:
             yield f"The paragon less the network of {size} trained alone: {_each(leads, 'points', signed=True)}."
 
@@ -51,9 +51,9 @@ def _per_size(found: Lookup, dataset: str, protocol: str) -> Iterator[str]:
     """Say of each size whether the rule holds, what is kept of the paragon, and how many points are lost."""
     for place in found.by_default(dataset, protocol):
         words = [_rule(found, place)]
-        kept = {metric: found.estimate(place, f"retention/{metric}", "q,g") for metric in COMPARED}
-        words.append(f"retention {_each(kept, '%')}")
-        lost = _differences(found, Place(dataset, protocol, place.size, BEHIND), "q,g")
+        kept = _known(found, place, "q,g", "retention/")
+        words += [f"retention {_each(kept, '%')}"] if kept else []
+        lost = _known(found, Place(dataset, protocol, place.size, BEHIND), "q,g", "difference/")
         words += [f"M(q,g) less the paragon {_each(lost, 'points', signed=True)}"] if lost else []
         yield f"At {place.size}: {'; '.join(words)}."
 
@@ -76,8 +76,8 @@ def _gains(found: Lookup, dataset: str, protocol: str) -> Iterator[str]:
     said = {"holds": "The default loss beats", "does not hold": "The default loss falls short of"}
     for size in found.ablated(dataset, protocol):
         for rival in RIVALS:
-            gains = _differences(found, Place(dataset, protocol, size, difference_of(DEFAULT, rival)), "q,g")
-            for metric, gain in gains.items():
+            place = Place(dataset, protocol, size, difference_of(DEFAULT, rival))
+            for metric, gain in _known(found, place, "q,g", "difference/").items():
                 head = said.get(verdict(gain), "It is not settled whether the default loss beats")
                 points = f"{percent(gain, signed=True)} points of M(q,g)"
                 yield f"{head} {rival} at {size} in {metric_name(metric)}: {points}."
@@ -86,9 +86,8 @@ def _gains(found: Lookup, dataset: str, protocol: str) -> Iterator[str]:
 def _control(found: Lookup, dataset: str, protocol: str) -> Iterator[str]:
     """Say what a loss finds in the cloud model's gallery that is not anchored to its space."""
     for size in found.ablated(dataset, protocol):
-        place = Place(dataset, protocol, size, CONTROL)
-        scores = {metric: found.estimate(place, metric, "q,g") for metric in COMPARED}
-        if any(score.value is not None for score in scores.values()):
+        scores = _known(found, Place(dataset, protocol, size, CONTROL), "q,g")
+        if scores:
             yield f"The control, {CONTROL}, at {size}: M(q,g) {_each(scores, '%')}."
 
 
@@ -113,10 +112,10 @@ def _costs(found: Lookup, place: Place) -> str:
     return ", ".join(filter(None, [*parts, f"{cpu:.3f} ms of CPU time" if cpu is not None else ""]))
 
 
-def _differences(found: Lookup, place: Place, pair: str) -> dict[str, Estimate]:
-    """Return the differences at a place by metric, but for those that are not known."""
-    all_of_them = {metric: found.estimate(place, f"difference/{metric}", pair) for metric in COMPARED}
-    return {metric: estimate for metric, estimate in all_of_them.items() if estimate.value is not None}
+def _known(found: Lookup, place: Place, pair: str, measure: str = "") -> dict[str, Estimate]:
+    """Return what is known at a place by metric: the metric itself, or a measure of it such as "retention/"."""
+    estimates = {metric: found.estimate(place, f"{measure}{metric}", pair) for metric in COMPARED}
+    return {metric: estimate for metric, estimate in estimates.items() if estimate.value is not None}
 
 
 def _each(estimates: Mapping[str, Estimate], unit: str, *, signed: bool = False) -> str:

@@ -60,6 +60,23 @@ def test_a_student_of_another_space_is_refused(shapes: Manifest) -> None:
         tables_of(shapes, ["B"], "control", cloud, vectors(shapes, "cloud"), 1)
 
 
+def test_a_slice_is_the_queries_that_meet_its_condition(shapes: Manifest, tmp_path: Path) -> None:
+    """On the gallery of its protocol, cut out of the same columns, and back from files under its own name."""
+    cloud, student = vectors(shapes, "cloud"), vectors(shapes, "cloud")
+    names = ["B", "B, domain=pen1", "B, domain!=pen1"]
+    tables = tables_of(shapes, names, "student", cloud, student, 1)
+    save(tmp_path / "columns", tables, overwrite=False)
+    whole, alike, others = (load(tmp_path / "columns")[name] for name in names)
+    domains = dict(zip(shapes.ids.tolist(), shapes.domains.tolist(), strict=True))
+    assert list(alike.ids) == [name for name in whole.ids if domains[name] == "pen1"]
+    assert sorted(alike.ids + others.ids) == sorted(whole.ids)
+    for name, values in whole.columns.items():
+        expected = [value for value, query in zip(values, whole.ids, strict=True) if domains[query] == "pen1"]
+        assert alike.columns[name].tolist() == expected
+    with pytest.raises(ConfigError, match="has no query"):
+        tables_of(shapes, ["B, split=train"], "student", cloud, student, 1)
+
+
 def test_columns_come_back_from_files(shapes: Manifest, tmp_path: Path) -> None:
     cloud = vectors(shapes, "cloud")
     tables = tables_of(shapes, ["B"], "student", cloud, vectors(shapes, "cloud"), 1)

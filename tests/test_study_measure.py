@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hetvs.errors import ArtifactError
 from hetvs.preprocess import Preprocess
 from studies.columns import Table
 from studies.measure import Contest, Measured, Rows
-from studies.methods import BASELINE, CLOUD, DEFAULT
+from studies.methods import BASELINE, BEHIND, CLOUD, DEFAULT, LEAD
 from studies.plan import Case, Dataset
 from studies.rows import MEAN, Row
 
@@ -83,6 +84,8 @@ def test_what_compares_cells_follows_its_formula(models: list[Measured]) -> None
     assert at(DEFAULT, "retention/map", "q,g") == pytest.approx(q_g / g_g, abs=1e-5)
     assert at(DEFAULT, "recovery/map", "q,g") == pytest.approx((q_g - base) / (g_g - base), abs=1e-4)
     assert at("default - anchor", "difference/map", "q,g") == pytest.approx(q_g - at("anchor", "map", "q,g"), abs=2e-6)
+    assert at(BEHIND, "difference/map", "q,g") == pytest.approx(q_g - g_g, abs=2e-6)
+    assert at(LEAD, "difference/map", "base,base") == pytest.approx(g_g - base, abs=2e-6)
 
 
 def test_flips_are_counted_query_by_query(models: list[Measured]) -> None:
@@ -113,6 +116,33 @@ def test_a_difference_is_paired(models: list[Measured]) -> None:
 
 def _of_default(models: list[Measured], seed: int) -> dict[str, np.ndarray]:
     return next(m for m in models if (m.case.method, m.seed) == (DEFAULT, seed)).tables["B"].columns
+
+
+def test_a_student_that_is_the_cloud_model_is_no_point_behind(models: list[Measured]) -> None:
+    """The interval is paired: it has no width, where that of the paragon itself has some."""
+    paragon = models[0].tables["B"].columns
+    same = [models[0]]
+    for m in models[1:]:
+        columns = m.tables["B"].columns
+        if m.case.method == DEFAULT:
+            columns = {**columns, "q,g/map": paragon["g,g/map"]}
+        same.append(measured(m.case, m.seed, columns))
+    rows = rows_of(same)
+    row = rows[BEHIND, MEAN, "difference/map", "q,g"]
+    assert (row.value, row.lower, row.upper) == (0.0, 0.0, 0.0)
+    cloud = rows[CLOUD, MEAN, "map", "g,g"]
+    assert cloud.lower is not None
+    assert cloud.upper is not None
+    assert cloud.lower < cloud.upper
+
+
+def test_rows_of_a_variant_carry_the_name_of_its_family(models: list[Measured]) -> None:
+    variant = replace(DATA, name="toy-unseen", family="toy")
+    moved = [measured(replace(m.case, dataset=variant), m.seed, m.tables["B"].columns) for m in models]
+    seeds = {replace(case, dataset=variant): count for case, count in SEEDS.items()}
+    rows = list(Rows("toy-study", "studies.toy", Contest.of("B", moved, seeds), dict.fromkeys(seeds, 1000)).all())
+    assert {row.dataset for row in rows} == {"toy"}
+    assert "--only toy-unseen/1-80-default" in next(row for row in rows if row.method == DEFAULT).command
 
 
 def test_a_seed_that_is_missing_leaves_no_mean(models: list[Measured]) -> None:

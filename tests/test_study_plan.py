@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from hetvs.cli import main as hetvs
 from hetvs.config import TERMS, StudentConfig
 from hetvs.errors import ConfigError
+from hetvs.retrieval.protocols import UNSEEN_DOMAINS
 from studies import columns, compatibility, control
 from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, REPLACED, overrides
 from studies.plan import Case, Places, Planner
@@ -23,7 +24,7 @@ STUDENT_RECIPE = "img_size = 40\nanchor = 5.0\ncontext = 2.0\ninfluence = 0.0\nr
 
 @pytest.fixture
 def recipes(tmp_path: Path) -> Path:
-    """A recipe of everything that the study needs."""
+    """A recipe of everything that the study needs; a variant of a data set has none of its own."""
     folder = tmp_path / "recipes"
     folder.mkdir()
     for dataset in ("emoji", "kanji"):
@@ -142,6 +143,42 @@ def test_a_cloud_model_may_go_on_from_an_earlier_one_and_its_student(study: Stud
     again = Planner(study.places, study.seeds)
     with pytest.raises(ConfigError, match="a companion is a student of the run in `start`"):
         again.models(cloud.case)
+
+
+def test_what_is_judged_on_unseen_domains_never_saw_them(study: Study, recipes: Path) -> None:
+    """Every training of the variant, those that its cloud model needs too; what is embedded has all domains."""
+    (recipes / "emoji-cloud-first.toml").write_text("")
+    (recipes / "emoji-student-first.toml").write_text(STUDENT_RECIPE)
+    (recipes / "emoji-cloud.toml").write_text("start = 'runs/cloud-first'\ncompanion = 'runs/student-first'\n")
+    jobs = [job for job in study.jobs(["emoji-unseen/*"]) if job.kind.name != "data"]
+    trained = [job for job in jobs if job.kind.name == "train"]
+    assert {job.output.name for job in trained} >= {"cloud-first", "student-first", "cloud", "1-80-independent-s2"}
+    for job in trained:
+        rows = job.words[job.words.index("--rows") + 1]
+        assert rows == ",".join(["core=1", *(f"domain!={domain}" for domain in UNSEEN_DOMAINS)])
+    for job in jobs:
+        assert str(study.places.home / "emoji-unseen") in str(job.output)
+        assert not any(f"{study.places.home}/emoji/" in word for word in job.words)
+    assert {job.words[job.words.index("--rows") + 1] for job in jobs if job.kind.name == "vectors"} == {"core=1"}
+    judged = [job.words for job in jobs if job.kind.name == "columns"]
+    assert all(words.count("--protocol") == 1 and words[words.index("--protocol") + 1] == "C" for words in judged)
+
+
+def test_c_is_judged_by_those_models_alone_and_last(study: Study) -> None:
+    judging = [case for case in study.cases if "C" in case.dataset.protocols]
+    assert judging == list(study.cases[-len(judging) :])
+    assert {(case.size, case.method) for case in judging} == {
+        ("1", CLOUD),
+        *((size, method) for size in compatibility.SIZES for method in (DEFAULT, BASELINE)),
+    }
+    assert all(case.dataset.trained for case in judging)
+    assert not any("--rows" in m.train.words for c in study.cases if c not in judging for m in study.models[c])
+
+
+def test_a_variant_is_of_the_same_pictures_and_not_timed_again(study: Study) -> None:
+    jobs = study.jobs(["emoji-unseen/*"])
+    assert [job.name for job in jobs if job.kind.name == "data"] == ["emoji/data"]
+    assert not any(job.kind.name == "bench" for job in jobs)
 
 
 def test_only_brings_along_what_a_row_is_compared_with(study: Study) -> None:
