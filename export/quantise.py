@@ -13,8 +13,7 @@ from export.calibrate import INTEGER_OPS, quiet
 from export.candidates import Candidate
 from hetvs.errors import ConfigError
 from hetvs.files import digest_bytes
-
-LEVELS = 127  # of a signed weight on either side of zero
+from hetvs.levels import to_levels
 
 
 def quantise(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
@@ -54,20 +53,6 @@ def quantise(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
     return model
 
 
-def quantise_rows(weight_ND: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return int8 rows and their float32 scales (N,): row / scale, rounded half to even, within -127..127.
-
-    A row of zeros has scale 1.
-
-    >>> quantise_rows(np.array([[0.5, -1.27], [0.0, 0.0]], np.float32))
-    (array([[  50, -127], [   0,    0]], dtype=int8), array([0.01, 1.  ], dtype=float32))
-    """
-    largest_N = np.abs(weight_ND).max(axis=1)
-    scale_N = np.where(largest_N > 0, largest_N / LEVELS, 1).astype(np.float32)
-    levels_ND = np.clip(np.rint(weight_ND / scale_N[:, None]), -LEVELS, LEVELS)
-    return levels_ND.astype(np.int8), scale_N
-
-
 def weights_digest(model: onnx.ModelProto) -> str:
     """Return the digest of the initialisers of a graph, in their order: the identity of its weights."""
     arrays = [numpy_helper.to_array(tensor) for tensor in model.graph.initializer]
@@ -89,7 +74,7 @@ def _quantise_weights(model: onnx.ModelProto, projection: onnx.NodeProto) -> Non
     weight = next(tensor for tensor in model.graph.initializer if tensor.name == name)
     array = numpy_helper.to_array(weight)
     rows_last = projection.op_type == "MatMul" or not any(a.name == "transB" and a.i for a in projection.attribute)
-    levels_ND, scale_N = quantise_rows(array.T if rows_last else array)
+    levels_ND, scale_N = to_levels(array.T if rows_last else array)
     levels = np.ascontiguousarray(levels_ND.T) if rows_last else levels_ND
     model.graph.initializer.remove(weight)
     for key, value in (("levels", levels), ("scale", scale_N), ("zero", np.zeros(len(scale_N), np.int8))):

@@ -9,7 +9,7 @@ import numpy as np
 
 from export.graph import graph_metadata, load_graph, opset_of, read_metadata
 from export.parity import require_parity, require_same_pixels
-from hetvs.artifacts import CARD_NAME, SET_DIGESTS, EdgeBundle, SpaceCard, require_same_space
+from hetvs.artifacts import CARD_NAME, SET_FIELDS, EdgeBundle, SpaceCard, require_same_space
 from hetvs.encoders import open_session, require_served, run_session
 from hetvs.errors import ArtifactError
 from hetvs.files import digest_file, read_json
@@ -79,5 +79,5 @@ def space_of(folder: Path) -> SpaceCard:
     path = vectors if vectors.is_file() else folder / CARD_NAME
     values = read_json(path)
     if isinstance(values, dict):  # from_json says what is wrong with any other value
-        values = values.get("space") if path != vectors else {k: v for k, v in values.items() if k not in SET_DIGESTS}
+        values = values.get("space") if path != vectors else {k: v for k, v in values.items() if k not in SET_FIELDS}
     return SpaceCard.from_json(values, str(path))

@@ -5,7 +5,7 @@ Every one of them knows its space.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from hetvs.arrays import array_digest, load_array, save_array
 from hetvs.card_fields import SCHEMA_VERSION, build, of_this_schema, preprocess_of
 from hetvs.errors import ArtifactError, IncompatibleSpaceError
 from hetvs.files import digest_json, new_folder, read_json, write_json
+from hetvs.levels import to_levels, unit_of_levels
 from hetvs.preprocess import Preprocess
 
 BUNDLE_VERSION = 2  # of the edge bundle alone: a number of its own, since SCHEMA_VERSION is part of every space id
 UNIT_NORM_TOLERANCE = 1e-4
 CARD_NAME = "card.json"
-SET_DIGESTS = ("model_digest", "vectors_digest", "ids_digest")  # in space.json, beside the space's own fields
+SET_DIGESTS = ("model_digest", "vectors_digest", "ids_digest")
+SET_FIELDS = (*SET_DIGESTS, "precision")  # in space.json, beside the space's own fields
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,13 +130,15 @@ class EmbeddingSet:
     """Vectors that know their ids and their space.
 
     `vectors_ND` is float32 with rows of unit L2 norm (checked to 1e-4), `ids` are the N image ids.
-    `model_digest` is the weights digest of the model that made them.
+    `model_digest` is the weights digest of the model that made them. `precision` is that of the file,
+    fp32 or int8; vectors of int8 are those that its levels stand for (see `hetvs.levels`).
     """
 
     vectors_ND: np.ndarray
     ids: tuple[str, ...]
     space: SpaceCard
     model_digest: str
+    precision: str = "fp32"
 
     def __post_init__(self) -> None:
         shape = self.vectors_ND.shape
@@ -150,13 +154,18 @@ class EmbeddingSet:
             worst = int(np.argmax(np.abs(norms - 1)))
             raise ArtifactError(f"vector of {self.ids[worst]!r} has norm {norms[worst]:.6f}, expected 1")
 
+    def rounded(self) -> EmbeddingSet:
+        """Return the same as int8: a quarter of the bytes, vectors that a reader of that file will see."""
+        return replace(self, vectors_ND=unit_of_levels(to_levels(self.vectors_ND)[0]), precision="int8")
+
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write vectors.npy, ids.json and space.json; they appear together or not at all."""
+        stored = self.vectors_ND if self.precision == "fp32" else to_levels(self.vectors_ND)[0]
         with new_folder(folder, overwrite=overwrite) as temporary:
-            save_array(temporary / "vectors.npy", self.vectors_ND)
+            save_array(temporary / "vectors.npy", stored)
             write_json(temporary / "ids.json", list(self.ids))
-            digests = (self.model_digest, array_digest(self.vectors_ND), digest_json(self.ids))
-            named = dict(zip(SET_DIGESTS, digests, strict=True))
+            facts = (self.model_digest, array_digest(stored), digest_json(self.ids), self.precision)
+            named = dict(zip(SET_FIELDS, facts, strict=True))
             write_json(temporary / "space.json", {**self.space.to_json(), **named})
 
     @classmethod
@@ -166,6 +175,7 @@ class EmbeddingSet:
         values = read_json(space_path)
         values = dict(values) if isinstance(values, dict) else {}
         model_digest, vectors_digest, ids_digest = (str(values.pop(name, "")) for name in SET_DIGESTS)
+        precision = str(values.pop("precision", "fp32"))  # absent where fp32 was all there was
         space = SpaceCard.from_json(values, str(space_path))
         vectors, ids = load_array(vectors_path), read_json(ids_path)
         for path, digest, recorded in (
@@ -174,7 +184,11 @@ class EmbeddingSet:
         ):
             if digest != recorded:
                 raise ArtifactError(f"{path}: digest differs from space.json; embed again")
-        return cls(vectors, tuple(ids), space, model_digest)
+        if (precision, str(vectors.dtype)) not in (("fp32", "float32"), ("int8", "int8")):
+            raise ArtifactError(f"{vectors_path}: holds {vectors.dtype}, space.json says {precision!r}; embed again")
+        if precision == "int8":
+            vectors = unit_of_levels(vectors)
+        return cls(vectors, tuple(ids), space, model_digest, precision)
 
 
 @dataclass(frozen=True)

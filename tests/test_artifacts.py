@@ -289,3 +289,30 @@ def test_a_spoiled_bundle_is_one_line(spoil: Callable[[Path], object], said: str
     with pytest.raises(ArtifactError, match=said) as caught:
         EdgeBundle.load(bundle_copy)
     assert "\n" not in str(caught.value)
+
+
+def test_int8_vectors_come_back_as_they_were_rounded(tmp_path: Path) -> None:
+    rounded = some_set().rounded()
+    rounded.save(tmp_path / "v")
+    read = EmbeddingSet.load(tmp_path / "v")
+    np.testing.assert_array_equal(read.vectors_ND, rounded.vectors_ND)
+    assert (read.precision, some_set().precision) == ("int8", "fp32")
+    assert np.abs(read.vectors_ND - some_set().vectors_ND).max() < 1 / 127
+
+
+@pytest.mark.parametrize("claimed", ["fp32", "int4"])
+def test_vectors_of_another_precision_than_claimed_are_refused(claimed: str, tmp_path: Path) -> None:
+    some_set().rounded().save(tmp_path / "v")
+    path = tmp_path / "v" / "space.json"
+    path.write_text(path.read_text().replace('"int8"', f'"{claimed}"'))
+    with pytest.raises(ArtifactError, match=f"holds int8, space.json says '{claimed}'"):
+        EmbeddingSet.load(tmp_path / "v")
+
+
+def test_a_set_written_before_there_was_int8_is_fp32(tmp_path: Path) -> None:
+    some_set().save(tmp_path / "v")
+    path = tmp_path / "v" / "space.json"
+    values = json.loads(path.read_text())
+    del values["precision"]
+    path.write_text(json.dumps(values))
+    assert EmbeddingSet.load(tmp_path / "v").precision == "fp32"

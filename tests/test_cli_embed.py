@@ -64,3 +64,20 @@ def test_faults_are_one_line(letters: Path, run_folder: Path, tmp_path: Path):
         assert said in result.stderr
         assert result.stderr.count("\n") == 1
     assert (tmp_path / "full" / "precious").exists()
+
+
+def test_int8_vectors_are_a_quarter_of_the_bytes_and_near_the_fp32_ones(
+    letters: Path, bundle_folder: Path, tmp_path: Path
+):
+    words = ("embed", letters, "--model", bundle_folder, "--threads", 1)
+    assert hetvs(*words, "-o", tmp_path / "fp32").exit_code == 0
+    result = hetvs(*words, "-o", tmp_path / "int8", "--vectors", "int8")
+    assert result.exit_code == 0, result.output
+    fp32, int8 = (EmbeddingSet.load(tmp_path / name) for name in ("fp32", "int8"))
+    assert np.load(tmp_path / "int8" / "vectors.npy").dtype == np.int8
+    assert (fp32.ids, fp32.space, fp32.model_digest) == (int8.ids, int8.space, int8.model_digest)
+    assert 1e-4 < np.abs(fp32.vectors_ND - int8.vectors_ND).max() <= np.abs(fp32.vectors_ND).max() / 127
+    assert "int8 as it is: " in result.stdout
+    assert "4k answers re-scored: 100.00" in result.stdout  # of 32 images every one is a candidate
+    assert "32 int8 vectors, D = 16" in result.stdout
+    assert hetvs("check", bundle_folder, "--against", tmp_path / "int8").exit_code == 0

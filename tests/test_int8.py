@@ -7,16 +7,13 @@ import numpy as np
 import onnx
 import pytest
 from click.testing import CliRunner
-from hypothesis import given
-from hypothesis import strategies as st
-from hypothesis.extra.numpy import arrays
 
 from export import to_int8 as to_int8_module
 from export.calibrate import calibration_pixels
 from export.candidates import CANDIDATES, Candidate
 from export.gate import Loss, least_loss, require_small_loss
 from export.graph import read_metadata
-from export.quantise import quantise, quantise_rows, weights_digest
+from export.quantise import quantise, weights_digest
 from export.verify import check_bundle
 from hetvs.artifacts import EdgeBundle
 from hetvs.cli import main
@@ -62,16 +59,6 @@ def test_no_candidate_can_overflow_sixteen_bits() -> None:
     assert all(c.largest_pair is None or c.largest_pair < 2**15 for c in CANDIDATES)
     assert 2 * 255 * 127 > 2**15  # what full-range signed weights would need
     assert len({c.name for c in CANDIDATES}) == len(CANDIDATES) == 12
-
-
-@given(arrays(np.float32, (3, 4), elements=st.floats(-8, 8, width=32)))
-def test_rows_are_rounded_to_the_nearest_level_of_their_own_scale(weight_ND: np.ndarray) -> None:
-    levels, scale = quantise_rows(weight_ND)
-    assert levels.dtype == np.int8
-    assert levels.min() >= -127
-    assert (np.abs(levels * scale[:, None] - weight_ND) <= scale[:, None] * 0.5001).all()
-    for row, largest in zip(levels, np.abs(weight_ND).max(axis=1), strict=True):
-        assert largest < 1e-30 or np.abs(row).max() == 127
 
 
 def test_the_file_is_int8_inside_and_float_at_both_ends(int8_folder: Path, bundle_folder: Path) -> None:

@@ -23,7 +23,7 @@ PACKAGES = ("hetvs", "export", "edge_bench", "studies")
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.errors",),
     ("hetvs.files", "hetvs.progress"),
-    ("hetvs.settings", "hetvs.arrays"),
+    ("hetvs.settings", "hetvs.arrays", "hetvs.levels"),
     ("hetvs.config",),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
     ("hetvs.card_fields",),
