@@ -11,10 +11,10 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce bench test test-slow lint type check clean
+.PHONY: help setup demo reproduce bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv and install hetvs into it
 
@@ -42,6 +42,10 @@ bench: $(INSTALLED) ## one page of accuracy, size, latency and verdicts: bench/r
 		|| { echo "make: runs/demo/bundles is missing; run 'make demo' first" >&2; exit 1; }
 	$(BIN)/hetvs bench $(BUNDLES) $(addprefix --runtime ,$(RUNTIMES)) $(addprefix --accuracy ,$(ACCURACY)) \
 		--page -o bench --overwrite
+
+BUNDLES ?= runs/demo/bundles/edge
+arm-parity: $(INSTALLED) ## the golden vectors of BUNDLES (the demo's edge) on an emulated ARM64 core
+	$(BIN)/python -m edge_bench.arm $(BUNDLES)
 
 test: $(INSTALLED) ## the fast tests
 	$(BIN)/python -m pytest -m "not slow"
