@@ -11,11 +11,16 @@ from hetvs.preprocess import RESIZE_CONTRACT, RESIZE_LEVELS
 
 
 def require_parity(
-    expected_BD: np.ndarray, actual_BD: np.ndarray, ids: Sequence[str], tolerance: float, where: str
+    expected_BD: np.ndarray,
+    actual_BD: np.ndarray,
+    ids: Sequence[str],
+    tolerance: float,
+    where: str,
+    made_by: str = "PyTorch",
 ) -> float:
     """Return the largest difference of a component; ParityError names the image when it is over `tolerance`.
 
-    A NaN in either set counts as infinitely far.
+    `made_by` says in the message where the expected vectors are from. A NaN in either set counts as infinitely far.
 
     >>> require_parity(np.array([[1.0, 0.0]]), np.array([[1.0, 0.5]]), ["cat.png"], 0.6, "m.onnx")
     0.5
@@ -27,7 +32,7 @@ def require_parity(
         image, component = divmod(int(difference_BD.argmax()), difference_BD.shape[1])
         off = int((difference_BD.max(axis=1) > tolerance).sum())
         raise ParityError(
-            f"{where}: image {ids[image]!r}, component {component} differs from PyTorch by {worst:.3g}, tolerance "
+            f"{where}: image {ids[image]!r}, component {component} differs from {made_by} by {worst:.3g}, tolerance "
             f"{tolerance:g} ({off} of {len(ids)} images differ); export again with another --opset, check pixel order"
         )
     return worst

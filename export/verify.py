@@ -39,7 +39,12 @@ def check_bundle(folder: Path, against: tuple[Path, ...] = ()) -> Checked:
     require_served(session, bundle.card, bundle.model_path)
     actual_BD = run_session(session, bundle.golden_pixels)
     worst = require_parity(
-        bundle.golden_vectors, actual_BD, bundle.golden_ids, bundle.tolerance, str(bundle.model_path)
+        bundle.golden_vectors,
+        actual_BD,
+        bundle.golden_ids,
+        bundle.tolerance,
+        str(bundle.model_path),
+        "PyTorch" if bundle.precision == "fp32" else "its own export",
     )
     for other in against:
         require_same_space(bundle.card.space, space_of(other), str(folder), str(other))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from hetvs.artifacts import EdgeBundle
 from hetvs.cli import main
 from hetvs.config import ExportConfig
 from hetvs.encoders import open_encoder, open_session, run_session
-from hetvs.errors import ConfigError, GateError, IncompatibleSpaceError, ManifestError
+from hetvs.errors import ConfigError, GateError, IncompatibleSpaceError, ManifestError, ParityError
 from hetvs.manifest import read_manifest
 from hetvs.retrieval.intervals import Estimate
 
@@ -107,6 +108,17 @@ def test_golden_vectors_are_those_of_the_int8_file(int8_folder: Path, bundle_fol
     assert check_bundle(int8_folder, (bundle_folder,)).golden_max_abs == 0
     float_BD = run_session(open_session(bundle_folder / "model.onnx", 1), bundle.golden_pixels)
     assert 1e-4 < np.abs(float_BD - bundle.golden_vectors).max() <= bundle.parity_max_abs + 0.2
+
+
+def test_a_machine_that_rounds_otherwise_is_caught(int8_folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(int8_folder, tmp_path / "b")
+    golden = np.load(tmp_path / "b" / "golden_vectors.npy")
+    golden[3, 2] += 2e-6
+    np.save(tmp_path / "b" / "golden_vectors.npy", golden)
+    with pytest.raises(
+        ParityError, match=r"component 2 differs from its own export by 2.*e-06, tolerance 1e-06 \(1 of 18"
+    ):
+        check_bundle(tmp_path / "b")
 
 
 def test_the_least_loss_is_kept_and_luck_is_no_merit() -> None:
