@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -44,11 +45,12 @@ def measure(
     cpu_ns: list[int] = []
     for _ in range(calls):
         began = cpu()
+        marks = [wall()]
         for _ in range(inner):
-            start = wall()
             run()
-            wall_ns.append(wall() - start)
+            marks.append(wall())  # one reading a run: a model evicts this loop from the cache, so each line counts
         cpu_ns.append(cpu() - began)
+        wall_ns += [after - before for before, after in itertools.pairwise(marks)]
     return Block(tuple(wall_ns), tuple(cpu_ns))
 
 

@@ -68,7 +68,7 @@ def _pareto(axes: Axes, known: Sequence[Entry]) -> None:
         label = f"{entry['bundle']} in {entry['runtime']}"
         axes.errorbar([time], [value], yerr=errors, capsize=2, markersize=6, linewidth=1, label=label, **style)
         points.append((time, value))
-    axes.plot(*zip(*frontier(points), strict=True), color=GREY, linewidth=0.8, linestyle=":", zorder=0)
+    axes.plot(*zip(*frontier(points), strict=True), color=GREY, linewidth=1.2, linestyle=":", zorder=0)
     axes.set_xscale("log")
     axes.set_ylim(bottom=0)
     axes.set_xlabel("time per image, ms (CPU; wall in a page)")

@@ -52,8 +52,8 @@ class InProcess(Runtime):
 
     def block(self, pixels_BHWC: np.ndarray, *, warmup: int, calls: int, inner: int) -> Block:
         """Time the calls with this process' clocks."""
-        images = itertools.cycle([image[None] for image in pixels_BHWC])
-        return measure(lambda: self.run(next(images)), warmup=warmup, calls=calls, inner=inner)
+        following, run = itertools.cycle([image[None] for image in pixels_BHWC]).__next__, self.run
+        return measure(lambda: run(following()), warmup=warmup, calls=calls, inner=inner)
 
     def peak_rss_bytes(self) -> int | None:
         """Return the peak of this process."""
