@@ -40,8 +40,8 @@ def _run(converter: str, bundle: EdgeBundle, folder: Path) -> None:
     """Run the converter; its last line of stderr, or of stdout, is the reason of a failure."""
     size = str(bundle.card.preprocess.size_px)
     command = [sys.executable, "-P", "-m", converter, str(bundle.model_path.resolve()), str(folder.resolve()), size]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
+    try:  # in the temporary folder: some converters leave files where they run
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         raise ArtifactError(f"{bundle.model_path}: {converter} took more than {TIMEOUT_S} s") from None
     if done.returncode:
