@@ -40,11 +40,6 @@ class Candidate:
         """
         return f"{self.weights}-{'channel' if self.per_channel else 'tensor'}-{self.calibration}"
 
-    @property
-    def largest_pair(self) -> int | None:
-        """The largest sum of two products in a 16-bit step; None where kernels widen before they multiply."""
-        return 2 * 255 * 64 if self.weights == "s8-7bit" else None
-
 
 _SCHEMES: tuple[tuple[Weights, bool], ...] = (("s8-7bit", True), ("u8", True), ("s8-7bit", False), ("u8", False))
 CANDIDATES = tuple(Candidate(*scheme, how) for scheme, how in itertools.product(_SCHEMES, CALIBRATIONS))

@@ -63,6 +63,16 @@ class Contest:
         return ask_gallery(judged, vectors, judged.align(gallery), threads), vectors
 
 
+@dataclass(frozen=True)
+class Judgement:
+    """The name of the candidate that is kept, what it loses, and mAP M(q, g) and mean cosine of all on val."""
+
+    chosen: str
+    loss: Loss
+    val_map: dict[str, float]
+    val_cosine: dict[str, float]
+
+
 def int8_bundle(
     source: EdgeBundle,
     gallery: Path,
@@ -86,25 +96,34 @@ def int8_bundle(
     pixels_BHWC, digest = calibration_pixels(manifest, source.card.preprocess, config.calibration)
     with tempfile.TemporaryDirectory() as temporary:
         files = try_all(source, pixels_BHWC, Path(temporary))
-        columns, vectors = contest.ask({FLOAT: source.model_path, **files}, "val")
-        maps = {name: map_of(columns, name) for name in files}
-        cosines = {name: mean_cosine(vectors, name) for name in files}
-        chosen = least_loss(map_of(columns, FLOAT), maps, cosines)
-        judged, vectors = contest.ask({FLOAT: source.model_path, chosen: files[chosen]}, config.split)
-        loss = loss_of(judged, chosen, vectors, (config.split, config.protocol), config)
-        require_small_loss(loss, config.max_loss)
+        judgement = judge(contest, files)
+        require_small_loss(judgement.loss, config.max_loss)
         facts = {
-            "candidate": chosen,
-            "val_map": {FLOAT: map_of(columns, FLOAT), **maps},
-            "val_cosine": cosines,
+            "candidate": judgement.chosen,
+            "val_map": judgement.val_map,
+            "val_cosine": judgement.val_cosine,
             "calibration_images": len(pixels_BHWC),
             "calibration_digest": digest,
-            "loss": loss.to_json(),
+            "loss": judgement.loss.to_json(),
             "gallery_model": contest.gallery.digest,
             "source_weights_digest": source.card.weights_digest,
             "source_bytes": source.model_path.stat().st_size,
         }
-        return write_bundle(source, files[chosen], facts, manifest, output, overwrite=overwrite), loss
+        bundle = write_bundle(source, files[judgement.chosen], facts, manifest, output, overwrite=overwrite)
+        return bundle, judgement.loss
+
+
+def judge(contest: Contest, files: dict[str, Path]) -> Judgement:
+    """Choose among the candidates' `files` on val, and measure the chosen one on the split of the gate."""
+    split, float_path = contest.config.split, contest.source.model_path
+    columns, vectors = contest.ask({FLOAT: float_path, **files}, "val")
+    val_map = {name: map_of(columns, name) for name in (FLOAT, *files)}
+    val_cosine = {name: mean_cosine(vectors, name) for name in files}
+    chosen = least_loss(val_map[FLOAT], {name: val_map[name] for name in files}, val_cosine)
+    if split != "val":
+        columns, vectors = contest.ask({FLOAT: float_path, chosen: files[chosen]}, split)
+    loss = loss_of(columns, chosen, vectors, (split, contest.config.protocol), contest.config)
+    return Judgement(chosen, loss, val_map, val_cosine)
 
 
 def try_all(source: EdgeBundle, pixels_BHWC: np.ndarray, folder: Path) -> dict[str, Path]:

@@ -39,7 +39,7 @@ def export_int8(source: Path, gallery: Path, data: Path, output: Path, *more: st
 def twins(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A manifest of the letters in which every image stands twice, alone with its twin in a class: fp32 scores 1."""
     path = tmp_path_factory.mktemp("twins") / "manifest.csv"
-    images = [(number, "val" if number % 8 < 4 else "train") for number in range(32)]
+    images = [(number, ("val", "val", "train", "test")[number % 4]) for number in range(32)]
     rows = [f"{n}{side},{letters / str(n)}.png,class{n},{split}" for n, split in images for side in "ab"]
     path.write_text("\n".join(["id,path,label,split", *rows]) + "\n")
     return path
@@ -56,9 +56,22 @@ def int8_folder(bundle_folder: Path, twins: Path, tmp_path_factory: pytest.TempP
     return folder
 
 
-def test_no_candidate_can_overflow_sixteen_bits() -> None:
-    assert all(c.largest_pair is None or c.largest_pair < 2**15 for c in CANDIDATES)
-    assert 2 * 255 * 127 > 2**15  # what full-range signed weights would need
+def test_no_candidate_can_overflow_sixteen_bits(
+    bundle_folder: Path, letters: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_int8_module, "CANDIDATES", TWO)
+    bundle = EdgeBundle.load(bundle_folder)
+    pixels, _ = calibration_pixels(read_manifest(letters), bundle.card.preprocess, 8)
+    for path, kind in zip(to_int8_module.try_all(bundle, pixels, tmp_path).values(), (np.uint8, np.int8), strict=True):
+        graph = onnx.load(path).graph
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        kernels = [
+            constants[n.input[0]] for n in graph.node if n.op_type == "DequantizeLinear" and n.input[0] in constants
+        ]
+        kernels = [array for array in kernels if array.ndim == 4]
+        assert {array.dtype for array in kernels} == {np.dtype(kind)}  # unsigned ones are widened before they multiply
+        assert kind == np.uint8 or all(2 * 255 * np.abs(array.astype(int)).max() < 2**15 for array in kernels)
+    assert {c.weights for c in CANDIDATES} == {c.weights for c in TWO}
     assert len({c.name for c in CANDIDATES}) == len(CANDIDATES) == 12
 
 
@@ -90,7 +103,7 @@ def test_the_card_says_how_it_was_made_and_what_it_loses(int8_folder: Path, bund
     facts = json.loads((int8_folder / "card.json").read_text())["export"]["quantisation"]
     assert facts["candidate"] in {c.name for c in TWO}
     assert set(facts["val_map"]) == {"fp32", *(c.name for c in TWO)}
-    assert facts["calibration_images"] == 32  # every train image there is
+    assert facts["calibration_images"] == 16  # every train image there is
     assert facts["source_weights_digest"] == fp32.card.weights_digest
     loss = facts["loss"]
     assert loss["map"]["value"] == pytest.approx(facts["val_map"]["fp32"] - facts["val_map"][facts["candidate"]])
@@ -170,6 +183,17 @@ def test_of_a_good_and_a_bad_candidate_the_good_one_is_kept(
     code, said = export_int8(bundle_folder, bundle_folder, twins, tmp_path / "edge8", "--max-loss", "100")
     assert code == 0
     assert f"int8: {TWO[0].name}" in said
+
+
+def test_the_gate_asks_its_own_split(
+    bundle_folder: Path, twins: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(to_int8_module, "CANDIDATES", TWO)
+    more = ("--max-loss", "100", "--split", "test")
+    code, said = export_int8(bundle_folder, bundle_folder, twins, tmp_path / "edge8", *more)
+    assert code == 0
+    assert "loss on test, 16 queries" in said
+    assert "chosen on val" in said
 
 
 def test_calibration_takes_train_images_in_an_order_of_their_ids(letters: Path, bundle_folder: Path) -> None:
