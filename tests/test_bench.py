@@ -105,7 +105,7 @@ class DyingWorker(Worker):
     """A real worker that is killed before it measures its first round."""
 
     def ask(self, **order: Any) -> dict[str, Any]:
-        if "warmup" in order and "dying" in self._name:
+        if "warmup" in order and self._name.startswith("dying in"):
             self._process.kill()
         return super().ask(**order)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,10 @@ class MnnRuntime(InProcess):
         expr = self._mnn.expr
         pixels = expr.const(pixels_BHWC, list(pixels_BHWC.shape), expr.NCHW, expr.uint8)
         return np.array(self._net.onForward([pixels])[0].read())  # the graph itself says NHWC: no format is implied
+
+    def prepared(self, pixels_BHWC: np.ndarray) -> Callable[[], object]:
+        """Return a call that runs one image."""
+        return partial(self.run, pixels_BHWC)
 
     def facts(self) -> dict[str, str]:
         """Return name, version, execution provider and options."""

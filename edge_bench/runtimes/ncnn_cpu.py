@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,10 @@ class NcnnRuntime(InProcess):
         extractor.input(INPUT, self._ncnn.Mat(pixels))
         _, vector = extractor.extract(OUTPUT)
         return np.array(vector)[None]
+
+    def prepared(self, pixels_BHWC: np.ndarray) -> Callable[[], object]:
+        """Return a call that runs one image."""
+        return partial(self.run, pixels_BHWC)
 
     def facts(self) -> dict[str, str]:
         """Return name, version, execution provider and options."""

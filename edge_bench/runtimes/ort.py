@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,10 @@ class OrtRuntime(InProcess):
         """Return the vector of one image."""
         vector_BD: np.ndarray = self.session.run(None, {self._name: pixels_BHWC})[0]
         return vector_BD
+
+    def prepared(self, pixels_BHWC: np.ndarray) -> Callable[[], object]:
+        """Return a call that runs one image."""
+        return partial(self.session.run, None, {self._name: pixels_BHWC})
 
     def facts(self) -> dict[str, str]:
         """Return name, version, execution provider and options."""

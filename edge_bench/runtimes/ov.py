@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,10 @@ class OpenVinoRuntime(InProcess):
         """Return the vector of one image."""
         vector_BD: np.ndarray = self._request.infer({0: pixels_BHWC})[0].copy()  # a view of the next run's output
         return vector_BD
+
+    def prepared(self, pixels_BHWC: np.ndarray) -> Callable[[], object]:
+        """Return a call that runs one image."""
+        return partial(self.run, pixels_BHWC)
 
     def facts(self) -> dict[str, str]:
         """Return name, version, execution provider and options."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,10 @@ class ExecuTorchRuntime(InProcess):
         """Return the vector of one image."""
         vector_BD: np.ndarray = self._method.execute([self._tensor(pixels_BHWC)])[0].numpy().copy()
         return vector_BD
+
+    def prepared(self, pixels_BHWC: np.ndarray) -> Callable[[], object]:
+        """Return a call that runs one image."""
+        return partial(self.run, pixels_BHWC)
 
     def facts(self) -> dict[str, str]:
         """Return name, version, execution provider and options."""
