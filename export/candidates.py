@@ -6,7 +6,8 @@ ARM and wasm do not (cosine 0.95 between the two, measured). Two ways cannot ove
 
 What runs in floating point *before* a value is rounded to 8 bits is another way to differ: sums in
 another order move a value across the border of a bin. So no candidate keeps the first convolution in
-float, and none rounds the pooled features: the projection has int8 weights and float arithmetic.
+float, and none rounds the pooled features: the projection has int8 weights and float arithmetic. Sums are
+kept apart from their rounding (`export.quantise`).
 """
 
 from __future__ import annotations
