@@ -2,7 +2,7 @@
 
     python -m studies.training_cost DATA --teacher RUN
 
-Prints two ratios of CPU time and writes bench/training.json. A benchmark, not a test: the two sides
+Prints two ratios of CPU time and writes runs/training-cost.json. A benchmark, not a test: the two sides
 of a ratio take turns, and the smallest of their rounds count, so that a busy host hurts neither.
 """
 
@@ -40,7 +40,7 @@ IMAGES = 1_920  # of the train split: twenty steps of 96
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--teacher", type=click.Path(path_type=Path), required=True, help="Run of the cloud model.")
 @click.option("--config", type=click.Path(path_type=Path), required=True, help="Recipe of the student.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("bench/training.json"))
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("runs/training-cost.json"))
 def main(data: Path, teacher: Path, config: Path, output: Path) -> None:
     """Measure both ratios with one student's recipe."""
     settings = replace(read_config(StudentConfig, config), epochs=1, threads=1, amp="off", extra="", views_folder="")
