@@ -43,8 +43,7 @@ bench: $(INSTALLED) ## one page of accuracy, size, latency and verdicts: bench/r
 	$(BIN)/hetvs bench $(BUNDLES) $(addprefix --runtime ,$(RUNTIMES)) $(addprefix --accuracy ,$(ACCURACY)) \
 		--page -o bench --overwrite
 
-BUNDLES ?= runs/demo/bundles/edge
-arm-parity: $(INSTALLED) ## the golden vectors of BUNDLES (the demo's edge) on an emulated ARM64 core
+arm-parity: $(INSTALLED) ## the golden vectors of BUNDLES on an emulated ARM64 core
 	$(BIN)/python -m edge_bench.arm $(BUNDLES)
 
 test: $(INSTALLED) ## the fast tests
