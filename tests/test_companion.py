@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from hetvs.config import TeacherConfig
 from hetvs.encoders import batches, embed, open_encoder
@@ -15,6 +17,7 @@ from hetvs.files import digest_file
 from hetvs.manifest import Manifest
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import load_prototypes
+from hetvs.training.companion import Companions
 from hetvs.training.teacher import train_teacher
 
 
@@ -61,3 +64,31 @@ def test_a_teacher_stays_close_to_its_companion_on_images_without_labels(
     assert card.training["classes"] == 6
     with pytest.raises(ConfigError, match="extra images have no label to learn; give a companion"):
         replace(tiny_teacher, extra=str(shapes_folder))
+
+
+def test_several_companions_have_a_space_in_common(shapes: Manifest, shapes_cloud: Path, tmp_path: Path) -> None:
+    """Their cosine there is the mean of the members' cosines, as far as the cut keeps it; at full width exactly."""
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (12, 3, 32, 32), np.uint8))
+    both = Companions.load([shapes_cloud, shapes_cloud], 8, "cpu")
+    together = both.together(pixels)
+    one = Companions.load([shapes_cloud], 16, "cpu").together(pixels)
+    assert torch.equal(together, torch.cat([one, one], dim=1))
+    full = both.fitted(together, 32).place(together)
+    torch.testing.assert_close(full @ full.T, one @ one.T, atol=1e-5, rtol=0)
+    cut = both.fitted(together, 8).place(together)
+    assert cut.shape == (12, 8)
+    torch.testing.assert_close(cut.norm(dim=1), torch.ones(12))
+
+
+def test_a_teacher_learns_to_be_its_companions(
+    shapes: Manifest, shapes_cloud: Path, tiny_teacher: TeacherConfig, tmp_path: Path
+) -> None:
+    train_teacher(shapes, tmp_path / "other", replace(tiny_teacher, seed=5, dim=12))
+    runs = f"{shapes_cloud}, {tmp_path / 'other'}"
+    config = replace(tiny_teacher, companion=runs, companion_weight=20.0, epochs=1)
+    distances = []
+    for epochs in (1, 20):
+        train_teacher(shapes, tmp_path / str(epochs), replace(config, epochs=epochs))
+        lines = (tmp_path / str(epochs) / "metrics.jsonl").read_text().splitlines()
+        distances.append([json.loads(line)["companion"] for line in lines if "companion" in line][-1])
+    assert distances[1] < 0.7 * distances[0]

@@ -19,13 +19,15 @@ from hetvs.models.embedder import Embedder
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
 from hetvs.training.augment import Augment, draws
-from hetvs.training.companion import Companion
+from hetvs.training.companion import Companions
 from hetvs.training.frozen import cached_features
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
 from hetvs.training.run import Outcome, close_run, open_run, to_device
+from hetvs.training.settle import settle
 from hetvs.training.start import build_model
+from hetvs.training.teacher_views import Crops
 from hetvs.training.validation import Validation
 
 
@@ -72,29 +74,29 @@ class LabelStage(Stage):
 
 
 class TeacherStage(LabelStage):
-    """Margin softmax on a fresh view of each image in each epoch, near a companion if there is one.
+    """Margin softmax on a fresh view of each image in each epoch, near companions if there are any.
 
-    Images without a label have the companion alone to learn from.
+    Images without a label have the companions alone to learn from.
     """
 
     title = "teacher"
 
     def __init__(
-        self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig, companion: Companion | None
+        self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig, companions: Companions | None
     ) -> None:
         super().__init__(store, labels, model, config)
-        self.companion = companion
+        self.companions = companions
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """Return the cross-entropy of the batch under the margin, and the weighted distance to the companion."""
+        """Return the cross-entropy of the batch under the margin, and the weighted distance to the companions."""
         config = self.config
         random = draws(config.seed, images_B, np.full(len(images_B), epoch))
         pixels = self.augment.render(self.store.rgba(images_B), random, config.img_size)
         with autocast(config.device, config.amp):
             vectors_BD = self.model.embedder(pixels.to(config.device))
         terms = {"margin_softmax": self._margin_softmax(vectors_BD, images_B)}
-        if self.companion is not None:
-            terms["companion"] = config.companion_weight * self.companion.distance(vectors_BD, pixels)
+        if self.companions is not None:
+            terms["companion"] = config.companion_weight * self.companions.distance(vectors_BD, pixels)
         return terms
 
 
@@ -121,11 +123,21 @@ def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: Te
     targets[: len(numbers)] = torch.from_numpy(numbers)
     if config.freeze_backbone:
         return FrozenStage(store, targets, model, config)
-    companion = Companion.load(Path(config.companion), config.dim, config.device) if config.companion else None
-    lent = load_prototypes(Path(config.start)) if config.start else companion.prototypes if companion else None
-    if lent is not None:
-        model.head.start_at(lent.rows_CD, lent.labels, classes.tolist())
-    return TeacherStage(store, targets, model, config, companion)
+    companions = companions_of(config)
+    if companions is not None and len(companions.members) > 1:
+        crops = Crops(store, Augment(), config.seed)
+        companions = settle(model.embedder, model.head, companions, crops, targets, size_px=config.img_size)
+    else:
+        lent = load_prototypes(Path(config.start)) if config.start else companions.prototypes if companions else None
+        if lent is not None:
+            model.head.start_at(lent.rows_CD, lent.labels, classes.tolist())
+    return TeacherStage(store, targets, model, config, companions)
+
+
+def companions_of(config: TeacherConfig) -> Companions | None:
+    """Return the loaded companions, None where there are none to stay close to."""
+    runs = [Path(run.strip()) for run in config.companion.split(",") if run.strip()]
+    return Companions.load(runs, config.dim, config.device) if runs else None
 
 
 def leading(backbone: Backbone, config: TeacherConfig) -> Sequence[nn.Module]:
