@@ -147,12 +147,14 @@ class Planner:
         """Return the training of a recipe, and of the runs that it starts from and stays close to."""
         config = read_config(TeacherConfig, recipe)  # one that is missing or wrong is said before any work
         first = self._earlier(dataset, config.start, None)
-        named = {"start": first, "companion": self._earlier(dataset, config.companion, first)}
-        runs = {setting: run for setting, run in named.items() if run is not None}
-        outputs = {setting: run.output for setting, run in runs.items()}
+        near = [self._earlier(dataset, path.strip(), first) for path in config.companion.split(",")]
+        named = {"start": [first], "companion": near}
+        runs = {setting: [run for run in named[setting] if run is not None] for setting in named}
+        outputs = {setting: ",".join(str(run.output) for run in found) for setting, found in runs.items() if found}
         settings = values | outputs | _filter(dataset)
         words = ["hetvs", "train-teacher", str(dataset.folder), "--config", str(recipe), *options(settings)]
-        needed = (*self._data(dataset), *self._extra(dataset, config), *runs.values())
+        earlier = dict.fromkeys(run for found in runs.values() for run in found)
+        needed = (*self._data(dataset), *self._extra(dataset, config), *earlier)
         return self._job(dataset, "train", name, words, needed, recipe)
 
     def _earlier(self, dataset: Dataset, path: str, teacher: Job | None) -> Job | None:

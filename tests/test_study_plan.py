@@ -145,6 +145,17 @@ def test_a_cloud_model_may_go_on_from_an_earlier_one_and_its_student(study: Stud
         again.models(cloud.case)
 
 
+def test_a_cloud_model_may_have_several_companions(study: Study, recipes: Path) -> None:
+    for name in ("cloud-first", "member-40"):
+        (recipes / f"emoji-{name}.toml").write_text("")
+    both = "start = 'runs/cloud-first'\ncompanion = 'runs/cloud-first, runs/member-40'\n"
+    (recipes / "emoji-cloud.toml").write_text(both)
+    (cloud,) = Planner(study.places, study.seeds).models(Case(compatibility.EMOJI, "1", CLOUD))
+    named = {job.output.name: job.output for job in cloud.train.after}
+    assert f"--companion {named['cloud-first']},{named['member-40']}" in " ".join(cloud.train.words)
+    assert [job.output.name for job in cloud.train.after].count("cloud-first") == 1
+
+
 def test_what_is_judged_on_unseen_domains_never_saw_them(study: Study, recipes: Path) -> None:
     """Every training of the variant, those that its cloud model needs too; what is embedded has all domains."""
     (recipes / "emoji-cloud-first.toml").write_text("")
