@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 
 import psutil
 
+from edge_bench.lines import exchange
 from hetvs.errors import ArtifactError
 
 # Read by the BLAS and OpenMP libraries when they load: it must be in the environment before Python starts.
@@ -41,17 +41,9 @@ class Worker:
 
     def ask(self, **order: Any) -> dict[str, Any]:
         """Send an order and wait for its answer; ArtifactError when the bundle is at fault or the process died."""
-        assert self._process.stdin is not None  # both are pipes
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
+        answer = exchange(self._process, order)
+        if answer is None:
             raise ArtifactError(f"the process of {self._name} died: {self._last_words()}")
-        answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise ArtifactError(answer["error"])
         return answer

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from edge_bench.lines import exchange
 from edge_bench.runtimes.programs import node_program
 from edge_bench.runtimes.web import SCRIPTS, Engine, WebRuntime
 from edge_bench.runtimes.web_package import LIBRARY, unpacked
@@ -30,17 +30,9 @@ class Node(Engine):
 
     def ask(self, order: dict[str, Any]) -> dict[str, Any]:
         """Send an order and wait for its answer."""
-        assert self._process.stdin is not None  # both are pipes
-        assert self._process.stdout is not None
-        try:
-            self._process.stdin.write(json.dumps(order) + "\n")
-            self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            line = ""
-        if not line:
+        answer = exchange(self._process, order)
+        if answer is None:
             raise ArtifactError(f"node ended with exit code {self._process.wait(timeout=10)}")
-        answer: dict[str, Any] = json.loads(line)
         return answer
 
     def facts(self) -> dict[str, str]:
