@@ -40,10 +40,11 @@ def test_the_readme_from_top_to_bottom(tmp_path: Path, monkeypatch: pytest.Monke
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     outputs = {shlex.join(words): run(words).output for words in commands()}
-    assert len(outputs) == 11
+    assert len(outputs) == 12
     cloud, edge = (EdgeBundle.load(tmp_path / "bundles" / name) for name in ("cloud", "edge"))
     assert edge.card.space == cloud.card.space == EmbeddingSet.load(tmp_path / "vectors/cloud").space
     assert cloud.card.macs > 20 * edge.card.macs
+    assert (tmp_path / "kits/edge/card.json").is_file()
     report = json.loads((tmp_path / "report/report.json").read_text())
     assert report["setup"]["queries"] == 5388
     assert report["setup"]["classes"]["shared"] == 0
