@@ -58,6 +58,8 @@ def test_a_killed_study_goes_on_and_says_what_the_library_says(tmp_path: Path) -
         time.sleep(0.05)
     os.kill(first.pid, signal.SIGKILL)  # its children live on, as they would
     first.wait()
+    assert first.stderr is not None
+    first.stderr.close()
     made = cloud.stat().st_mtime_ns
     second = start(tmp_path)
     try:
