@@ -14,7 +14,7 @@ from edge_bench.lanes import Lane, Loaded, StageLane
 from edge_bench.process import Worker
 from edge_bench.report import BenchReport
 from edge_bench.results import Refusal, parity_of
-from edge_bench.runtimes import missing
+from edge_bench.runtimes import missing, unconvertible
 from hetvs.artifacts import EdgeBundle
 from hetvs.config import BenchConfig
 from hetvs.errors import ConfigError, HetvsError
@@ -67,7 +67,7 @@ def play_round(number: int, lanes: list[Lane], config: BenchConfig) -> list[Refu
 
 def enter(entrant: Entrant, threads: int, cores: list[int], stack: ExitStack) -> Lane | Refusal:
     """Convert and load an entrant in a process of its own, which `stack` ends; timed is only what is right."""
-    absent = missing(entrant.runtime)
+    absent = missing(entrant.runtime) or unconvertible(entrant.runtime, entrant.edge.precision)
     if absent is not None:
         return entrant.refused("SKIPPED", absent)
     order: dict[str, Any] = {"folder": str(entrant.edge.folder), "runtime": entrant.runtime}

@@ -84,8 +84,7 @@ def test_what_cannot_be_asked_is_skipped_with_a_reason(
             raise DatasetError("no wheel for ARM64")
 
     monkeypatch.setattr(parity, "fetch_wheel", no_wheel)
-    monkeypatch.setattr(parity, "precision_of", lambda _folder: "int8")
-    outcomes = run_parity([edge], ["mnn", "litert"], TOLERANCE, lambda: MACHINE)
+    outcomes = run_parity([replace(edge, precision="int8")], ["mnn", "litert"], TOLERANCE, lambda: MACHINE)
     assert [(outcome.verdict, outcome.reason) for outcome in outcomes] == [
         ("SKIPPED", "no wheel for ARM64"),
         ("SKIPPED", "the converter of litert takes fp32 graphs, this one is int8"),

@@ -9,11 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_bench.accuracy import precision_of
 from edge_bench.arm.machine import WHEELS, Machine, fetch_wheel
 from edge_bench.conversion import converted
 from edge_bench.parity import parity
-from edge_bench.runtimes import RUNTIMES, missing
+from edge_bench.runtimes import RUNTIMES, missing, unconvertible
 from hetvs.artifacts import EdgeBundle
 from hetvs.errors import ArtifactError, DatasetError, HetvsError
 
@@ -62,7 +61,7 @@ def run_parity(
     absent = {name: _absent(name, machine) for name in runtimes}
     for bundle in bundles:
         for name in runtimes:
-            reason = absent[name] or _unconvertible(bundle, name)
+            reason = absent[name] or unconvertible(name, bundle.precision)
             if reason is not None:
                 yield Outcome(str(bundle.folder), name, "SKIPPED", None, reason)
                 continue
@@ -89,14 +88,6 @@ def vectors_of(bundle: EdgeBundle, runtime: str, machine: Machine) -> np.ndarray
         except (OSError, ValueError, EOFError) as error:
             raise ArtifactError(f"{bundle.folder}: {runtime} wrote no vectors: {error}") from error
     return vector_BD
-
-
-def _unconvertible(bundle: EdgeBundle, runtime: str) -> str | None:
-    """Return why the graph is not for a runtime, None when it is: the converters take float32 graphs only."""
-    precision = precision_of(bundle.folder)
-    if precision == "fp32" or RUNTIMES[runtime].converter is None:
-        return None
-    return f"the converter of {runtime} takes fp32 graphs, this one is {precision}"
 
 
 def _absent(runtime: str, machine: Machine) -> str | None:

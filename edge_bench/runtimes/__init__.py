@@ -107,3 +107,14 @@ def missing(name: str) -> str | None:
     except DatasetError as error:
         return str(error)
     return None
+
+
+def unconvertible(name: str, precision: str) -> str | None:
+    """Return why a graph of `precision` is not for the runtime `name`, None when it is: converters take fp32 alone.
+
+    >>> unconvertible("ncnn", "int8"), unconvertible("onnxruntime", "int8")
+    ('the converter of ncnn takes fp32 graphs, this one is int8', None)
+    """
+    if precision == "fp32" or RUNTIMES[name].converter is None:
+        return None
+    return f"the converter of {name} takes fp32 graphs, this one is {precision}"
