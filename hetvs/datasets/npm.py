@@ -5,23 +5,17 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hetvs.datasets.packages import fetch_into
+from hetvs.datasets.packages import PinnedPackage, fetch_into
 from hetvs.errors import DatasetError
 
 TIMEOUT_S = 900
 
 
-@dataclass(frozen=True)
-class Package:
-    """One pinned version; `sha256` is that of the tarball, 64 hex characters."""
-
-    name: str
-    version: str
-    sha256: str
+class Package(PinnedPackage):
+    """One npm package; its file is the tarball."""
 
     @property
     def file_name(self) -> str:

@@ -4,35 +4,31 @@ from __future__ import annotations
 
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from hetvs.errors import DatasetError
 from hetvs.files import digest_file
 
 
-class Package(Protocol):
-    """One pinned version; `sha256` is that of the file `file_name`, 64 hex characters."""
+@dataclass(frozen=True)
+class PinnedPackage(ABC):
+    """One version in a registry (abstract); `sha256` is that of the file `file_name`, 64 hex characters."""
+
+    name: str
+    version: str
+    sha256: str
 
     @property
-    def name(self) -> str:
-        """The name in the registry."""
-
-    @property
-    def version(self) -> str:
-        """The version in the registry."""
-
-    @property
-    def sha256(self) -> str:
-        """The checksum that was pinned."""
-
-    @property
+    @abstractmethod
     def file_name(self) -> str:
         """The name that the registry's client gives to the file."""
 
 
-P = TypeVar("P", bound=Package)
+P = TypeVar("P", bound=PinnedPackage)
 
 
 def cache_folder() -> Path:
@@ -61,7 +57,7 @@ def fetch_into(cache: Path, packages: Sequence[P], download: Callable[[Sequence[
     return [cache / package.file_name for package in packages]
 
 
-def _verify(path: Path, package: Package) -> None:
+def _verify(path: Path, package: PinnedPackage) -> None:
     """Raise DatasetError unless the file is, byte for byte, the one that was pinned."""
     got = digest_file(path)
     if got != package.sha256:

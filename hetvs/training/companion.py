@@ -59,11 +59,16 @@ class Companions:
 
     @classmethod
     def load(cls, runs: Sequence[Path], dim: int, device: str) -> Companions:
-        """Load the runs; ConfigError when a single one has another dimension than the teacher's."""
+        """Load the runs.
+
+        ConfigError when a single one has another dimension than the teacher's, or several have fewer together.
+        """
         members = tuple(Companion.load(run, device) for run in runs)
-        own = members[0].embedder.projection.out_features
-        if len(members) == 1 and own != dim:
-            raise ConfigError(f"companion {runs[0]} has {own} dimensions, the teacher {dim}; set dim = {own}")
+        width = sum(member.embedder.projection.out_features for member in members)
+        if len(members) == 1 and width != dim:
+            raise ConfigError(f"companion {runs[0]} has {width} dimensions, the teacher {dim}; set dim = {width}")
+        if width < dim:
+            raise ConfigError(f"the companions have {width} dimensions together, the teacher {dim}; lower dim")
         return cls(members)
 
     @property
@@ -76,7 +81,10 @@ class Companions:
         return torch.cat([member.vectors(pixels) for member in self.members], dim=1)
 
     def fitted(self, together_nE: Tensor, dim: int) -> Companions:
-        """Return companions whose common space keeps most of what these rows hold: their uncentred SVD, cut to D."""
+        """Return companions whose common space keeps most of what these rows (n, E) hold: uncentred SVD, cut to D.
+
+        Needs n >= D rows.
+        """
         basis = torch.linalg.svd(together_nE, full_matrices=False).Vh[:dim].T
         return replace(self, basis_ED=basis.contiguous())
 

@@ -64,6 +64,15 @@ class Outcome:
     facts: dict[str, Any]
 
 
+def own_space(embedder: Embedder, preprocess: Preprocess) -> SpaceCard:
+    """Return the card of the space that a trained model gives birth to: its own."""
+    return SpaceCard(
+        teacher_digest=weights_digest(embedder),
+        preprocess_digest=preprocess.digest(),
+        dim=embedder.projection.out_features,
+    )
+
+
 def close_run(
     folder: Path, role: str, config: TrainConfig, outcome: Outcome, prototypes: Prototypes | None
 ) -> ModelCard:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hetvs.artifacts import ModelCard, SpaceCard, is_bundle
+from hetvs.artifacts import ModelCard, is_bundle
 from hetvs.config import StudentConfig
 from hetvs.encoders import Encoder, open_encoder
 from hetvs.errors import ConfigError
@@ -17,13 +17,13 @@ from hetvs.losses.prototypes import class_means, denoised_means
 from hetvs.manifest import Manifest
 from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
-from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
+from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
 from hetvs.training.ridge import fit_projection
-from hetvs.training.run import Outcome, close_run, open_run, to_device
+from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model
 from hetvs.training.student_stage import StudentStage
 from hetvs.training.teacher_views import Crops, LiveViews, TeacherViews, cached_views
@@ -62,14 +62,11 @@ def train_student(
     if config.ridge in ("end", "both") or not config.epochs:
         fit_projection(trained, views, device=config.device, training=False)
     trained.eval()
-    own = SpaceCard(
-        teacher_digest=weights_digest(trained), preprocess_digest=backbone.preprocess.digest(), dim=teacher.card.dim
-    )
     outcome = Outcome(
         embedder=trained,
         backbone_options=options_of(config.backbone, asdict(config)),
         preprocess=backbone.preprocess,
-        space=own if control else teacher.card.space,
+        space=own_space(trained, backbone.preprocess) if control else teacher.card.space,
         validation=stage.validate(trained),
         facts={
             "data": str(manifest.source),

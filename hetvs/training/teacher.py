@@ -10,21 +10,21 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hetvs.artifacts import ModelCard, SpaceCard
+from hetvs.artifacts import ModelCard
 from hetvs.config import TeacherConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.manifest import Manifest
 from hetvs.models.backbones import Backbone, options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.heads import PrototypeHead
-from hetvs.models.storage import Prototypes, load_prototypes, weights_digest
+from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.training.augment import Augment, draws
 from hetvs.training.companion import Companions
 from hetvs.training.frozen import cached_features
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
-from hetvs.training.run import Outcome, close_run, open_run, to_device
+from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.settle import settle
 from hetvs.training.start import build_model
 from hetvs.training.teacher_views import Crops
@@ -173,9 +173,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
         embedder=trained,
         backbone_options=options_of(config.backbone, asdict(config)),
         preprocess=backbone.preprocess,
-        space=SpaceCard(
-            teacher_digest=weights_digest(trained), preprocess_digest=backbone.preprocess.digest(), dim=config.dim
-        ),
+        space=own_space(trained, backbone.preprocess),
         validation=stage.validate(average),
         facts={"data": str(manifest.source), "images": len(store), "classes": len(classes)},
     )

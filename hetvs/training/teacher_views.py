@@ -41,10 +41,19 @@ class Crops:
 
 
 class TeacherViews(ABC):
-    """Views of n images as student and teacher see them; `distinct` of an image before they repeat."""
+    """Views of n images as student and teacher see them."""
 
-    store: ImageStore
-    distinct: int
+    crops: Crops
+
+    @property
+    def store(self) -> ImageStore:
+        """The n images."""
+        return self.crops.store
+
+    @property
+    @abstractmethod
+    def distinct(self) -> int:
+        """How many views of an image are worth asking for in a row."""
 
     @abstractmethod
     def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
@@ -62,11 +71,14 @@ class LiveViews(TeacherViews):
     (share U(0, 1)), and the teacher is asked about the mixture (Beyer et al., arXiv 2106.05237, section 3).
     """
 
-    distinct = 1
-
     def __init__(self, crops: Crops, teacher: Encoder, student_px: int, *, mixup: bool) -> None:
         self.crops, self.teacher, self.student_px, self.mixup = crops, teacher, student_px, mixup
-        self.store = crops.store.preload()
+        crops.store.preload()
+
+    @property
+    def distinct(self) -> int:
+        """1: each costs the teacher a pass."""
+        return 1
 
     def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Return pixels and vectors of view `epoch`."""
@@ -96,12 +108,7 @@ class CachedViews(TeacherViews):
     student_px: int
 
     @property
-    def store(self) -> ImageStore:  # type: ignore[override]
-        """The images."""
-        return self.crops.store
-
-    @property
-    def distinct(self) -> int:  # type: ignore[override]
+    def distinct(self) -> int:
         """K."""
         return len(self.vectors_KnD)
 
