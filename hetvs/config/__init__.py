@@ -1,0 +1,37 @@
+"""One frozen dataclass per stage: the only home of a default, a help text and a check.
+
+The command line makes its options from these fields (`hetvs.cli.options`), `--config run.toml`
+overrides defaults, a typed option overrides both, and the resolved settings are written into the run.
+A stage has a file of its own here; all are imported from `hetvs.config`.
+"""
+
+from __future__ import annotations
+
+from hetvs.config.bench import RUNTIMES, BenchConfig
+from hetvs.config.embed import PRECISIONS, EmbedConfig
+from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
+from hetvs.config.export import ExportConfig
+from hetvs.config.fetch import FetchConfig
+from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
+from hetvs.config.teacher import TeacherConfig
+from hetvs.config.train import AMP_CHOICES, TrainConfig
+
+__all__ = [
+    "AMP_CHOICES",
+    "JUDGED",
+    "PRECISIONS",
+    "PROTOCOLS",
+    "PROTOTYPE_CHOICES",
+    "RESAMPLE_CHOICES",
+    "RIDGE_CHOICES",
+    "RUNTIMES",
+    "TERMS",
+    "BenchConfig",
+    "EmbedConfig",
+    "EvaluateConfig",
+    "ExportConfig",
+    "FetchConfig",
+    "StudentConfig",
+    "TeacherConfig",
+    "TrainConfig",
+]

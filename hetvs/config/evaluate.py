@@ -1,0 +1,48 @@
+"""Settings of `hetvs evaluate`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hetvs.settings import require, require_choice, setting
+
+JUDGED = ("val", "test")
+PROTOCOLS = ("A", "B", "C", "manifest")
+RESAMPLE_CHOICES = ("auto", "queries", "classes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluateConfig:
+    """`hetvs evaluate`."""
+
+    protocol: str = setting(
+        "manifest",
+        "who asks whom: A, B, C of the emoji set, or the manifest's flags",
+        choices=PROTOCOLS,
+    )
+    split: str = setting("test", "the split that is judged", choices=JUDGED)
+    rows: str = setting("", "judge only rows where COLUMN=VALUE, queries and gallery, for example style=noto")
+    by: str = setting("", "break the result down by a column of the query images, for example domain")
+    ks: tuple[int, ...] = setting((1, 5), "rank of recall@k; repeat for more", short="k")
+    resample: str = setting(
+        "auto",
+        "what a bootstrap draw takes; auto takes classes where there are fewer than queries / 5",
+        choices=RESAMPLE_CHOICES,
+    )
+    draws: int = setting(2000, "bootstrap draws of an interval")
+    seed: int = setting(0, "seed of the bootstrap")
+    examples: int = setting(6, "worst and best queries to show as pictures, each")
+    check: bool = setting(False, "exit 3 unless the rule holds on mAP for every query model")
+    batch_size: int = setting(64, "images in a forward pass", short="b")
+    threads: int = setting(0, "CPU threads; 0 takes every core")
+
+    def __post_init__(self) -> None:
+        require_choice("protocol", self.protocol, PROTOCOLS)
+        require_choice("split", self.split, JUDGED)
+        require_choice("resample", self.resample, RESAMPLE_CHOICES)
+        require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
+        require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
+        require(self.seed >= 0, f"seed must be >= 0, got {self.seed}")
+        require(self.examples >= 0, f"examples must be >= 0, got {self.examples}")
+        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
+        require(self.threads >= 0, f"threads must be >= 0, got {self.threads}")
