@@ -153,7 +153,12 @@ def _id_faults(table: Table) -> Iterator[Fault]:
 
 
 def _label_faults(table: Table) -> Iterator[Fault]:
-    """Yield one fault per label that is trained on and judged: retrieval is tested on unseen classes."""
+    """Yield one fault per label that is trained on and judged: retrieval is tested on unseen classes.
+
+    A closed set has none: a classifier is tested on the classes that it knows.
+    """
+    if table.is_closed_set():
+        return
     first: dict[str, dict[str, int]] = defaultdict(dict)
     for row, label, split in zip(table.rows, table.column("label"), table.column("split"), strict=True):
         first[label].setdefault(split, row.line)

@@ -7,11 +7,15 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from hetvs.errors import ManifestError
+from hetvs.errors import ArtifactError, ManifestError
+from hetvs.files import read_json
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 FOLDER_COLUMNS = ("path", "label", "split")
+FACTS_FILE = (
+    "dataset.json"  # beside a table: {"closed_set": true} for a classifier's, whose test classes are trained on
+)
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under their header; relative paths start at `folder`."""
+    """Rows under their header; relative paths start at `folder`, where `dataset.json` may say what they are for."""
 
     source: Path
     folder: Path
@@ -40,6 +44,23 @@ class Table:
             return [default] * len(self.rows)
         place = self.columns.index(name)
         return [row.cells[place] for row in self.rows]
+
+    def is_closed_set(self) -> bool:
+        """Say whether classes are judged that are trained on: `closed_set` in `dataset.json`, False without one.
+
+        Raises ManifestError when that file is not a JSON object, or says neither true nor false.
+        """
+        facts = self.folder / FACTS_FILE
+        if not facts.is_file():
+            return False
+        try:
+            told = read_json(facts)
+        except ArtifactError as error:
+            raise ManifestError(f"{error}; correct it or remove it") from error
+        closed = told.get("closed_set", False) if isinstance(told, dict) else None
+        if not isinstance(closed, bool):
+            raise ManifestError(f"{facts}: closed_set is not true or false; correct it or remove the file")
+        return closed
 
     def path(self, cell: str) -> Path:
         """Return the file that a cell of the path column names."""
@@ -135,5 +156,14 @@ def split_of(label: str) -> str:
     >>> [split_of(name) for name in ("cat", "chair", "cup")]
     ['test', 'train', 'train']
     """
-    share = int(hashlib.sha256(label.encode()).hexdigest(), 16) % 100
+    share = percentile_of(label)
     return "train" if share < 50 else "val" if share < 60 else "test"
+
+
+def percentile_of(name: str) -> int:
+    """Return sha256 of `name` mod 100: a draw that is the same everywhere and that no other name moves.
+
+    >>> percentile_of("cat")
+    66
+    """
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100

@@ -38,6 +38,7 @@ def list_sets(as_json: bool) -> None:
                 "licences": list(entry.licences),
                 "fetched_mb": entry.fetched_mb,
                 "size_px": entry.size_px,
+                "closed_set": entry.closed_set,
             }
             for name, entry in DATASETS.items()
         }

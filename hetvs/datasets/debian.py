@@ -62,7 +62,7 @@ def _run(tool: str, arguments: list[str], folder: Path, hint: str) -> bytes:
     """Return the standard output of a tool of Debian; DatasetError with its first error and `hint`."""
     program = shutil.which(tool)
     if program is None:
-        raise DatasetError(f"{tool} is not installed; fonts come as Debian packages: fetch them on Debian 12")
+        raise DatasetError(f"{tool} is not installed; the set's files come as Debian packages: fetch them on Debian 12")
     try:
         done = subprocess.run([program, *arguments], cwd=folder, capture_output=True, timeout=TIMEOUT_S, check=False)
     except subprocess.TimeoutExpired:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from hetvs.datasets.emoji import fetch_emoji
 from hetvs.datasets.emoji_styles import read_styles
+from hetvs.datasets.fashion_mnist import CLASSES, SIZE_PX, fetch_fashion_mnist
 from hetvs.datasets.fonts import read_font_packages
 from hetvs.datasets.icons import fetch_icons, read_packages
 from hetvs.datasets.kanji import fetch_kanji
@@ -17,7 +18,7 @@ class NamedDataset:
     """What `hetvs data list` shows; `fetch(folder, size_px, track)` is False when all is there already.
 
     `size_px` is the side of the images where the user asks for none. `next_command` is what the set
-    is for, `{folder}` standing for where it was put.
+    is for, `{folder}` standing for where it was put. A closed set is for classifiers: its test classes are trained on.
     """
 
     description: str
@@ -27,6 +28,7 @@ class NamedDataset:
     fetched_mb: int
     size_px: int
     fetch: Callable[..., bool]
+    closed_set: bool = False
     next_command: str = "train-teacher {folder} -o runs/cloud"
 
 
@@ -58,5 +60,15 @@ DATASETS = {
         size_px=64,
         fetch=fetch_icons,
         next_command="train-student DATA --teacher runs/cloud -o runs/edge --extra {folder}",
+    ),
+    "fashion-mnist": NamedDataset(
+        description="clothes of ten kinds, each in every split: a closed set, for classifiers and not for open-set claims",
+        classes=len(CLASSES),
+        images=70000,
+        licences=("MIT",),
+        fetched_mb=31,
+        size_px=SIZE_PX,
+        fetch=fetch_fashion_mnist,
+        closed_set=True,
     ),
 }
