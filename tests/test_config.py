@@ -73,7 +73,7 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
         (StudentConfig, {"seed": -1}, "seed must be >= 0, got -1"),
         (StudentConfig, {"anchor": -1.0}, "anchor must be >= 0, got -1.0"),
         (StudentConfig, {"focal": -1.0}, "focal must be >= 0, got -1.0"),
-        (StudentConfig, {"margin": 0.0}, "margin must be in (0, 2], got 0.0"),
+        (StudentConfig, {"push_margin": 0.0}, "push_margin must be in (0, 2], got 0.0"),
         (StudentConfig, {"rank_neighbours": 1}, "rank_neighbours must be >= 2, got 1"),
         (StudentConfig, {"hardest": 0}, "hardest must be >= 1, got 0"),
         (

@@ -25,7 +25,7 @@ from hetvs.training.student import StudentStage, prototypes_of, train_student
 from hetvs.training.teacher_views import Crops, cached_views
 
 SMALL = StudentConfig(width=0.5, depth=1, img_size=16, source_size=24, epochs=3, batch_size=8, views=2, queue=8,
-                      margin=2.0, amp="off", threads=1)  # fmt: skip
+                      push_margin=2.0, amp="off", threads=1)  # fmt: skip
 EVERY_TERM: dict[str, Any] = dict.fromkeys(TERMS, 0.5)
 TYPED = "--img-size 16 --source-size 24 --epochs 1 -b 8 --views 1 --width 0.5 --depth 1 --amp off --threads 1"
 FIRST, SECOND = np.arange(8), np.arange(4, 12)  # of the 16 train images: E, F, G, H, E, F, ...
@@ -59,7 +59,7 @@ def test_each_weight_changes_exactly_its_own_term(letters: Path, run_folder: Pat
 def test_beta_changes_anchor_and_context_alone(letters: Path, run_folder: Path, tmp_path: Path) -> None:
     base = replace(SMALL, **EVERY_TERM)
     plain, focused = (stage_of(letters, run_folder, tmp_path, replace(base, focal=beta)) for beta in (0.0, 5.0))
-    focused.right = torch.arange(16) % 2 == 0
+    focused.pull.right = torch.arange(16) % 2 == 0
     before, after = plain.terms(SECOND, epoch=1), focused.terms(SECOND, epoch=1)
     changed = {name for name in TERMS if after[name].item() != pytest.approx(before[name].item(), rel=1e-5)}
     assert changed == {"anchor", "context"}
@@ -67,17 +67,17 @@ def test_beta_changes_anchor_and_context_alone(letters: Path, run_folder: Path, 
 
 def test_the_teacher_is_asked_which_whole_images_it_retrieves(letters: Path, run_folder: Path, tmp_path: Path) -> None:
     stage = stage_of(letters, run_folder, tmp_path, replace(SMALL, focal=5.0))
-    assert stage.right is not None
+    assert stage.pull.right is not None
     manifest, read = stage.views.store.manifest, Preprocess(size_px=32).read
     pixels = np.stack([read(manifest.paths[row]) for row in stage.views.store.rows])
     vectors = open_encoder(run_folder, threads=1).encode(pixels)
     labels = np.array(list("EFGH" * 4))
     first = (vectors @ vectors.T - 2 * np.eye(16)).argmax(axis=1)
-    assert stage.right.tolist() == (labels[first] == labels).tolist()
+    assert stage.pull.right.tolist() == (labels[first] == labels).tolist()
 
 
 def test_the_queue_knows_the_class_of_each_key(letters: Path, run_folder: Path, tmp_path: Path) -> None:
-    queue = stage_of(letters, run_folder, tmp_path, SMALL).queue
+    queue = stage_of(letters, run_folder, tmp_path, SMALL).pull.queue
     assert [("E", "F", "G", "H")[label] for label in queue.labels_S] == list("EFGHEFGH")
     assert queue.images_S.tolist() == FIRST.tolist()
 

@@ -125,3 +125,16 @@ def test_a_live_teacher_sees_what_its_student_sees(shapes: Manifest, shapes_clou
     assert ((mixed >= between[0]) & (mixed <= between[1])).all()
     assert not torch.equal(mixed.float(), plain)
     assert np.allclose(teacher.encode(mixed.permute(0, 2, 3, 1).numpy()), target, atol=1e-6)
+
+
+@pytest.mark.parametrize("live", [True, False])
+def test_a_student_with_a_larger_input_than_its_teacher_sees_every_pixel(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, live: bool
+) -> None:
+    teacher = open_encoder(shapes_cloud, threads=1)  # 24 px
+    crops, images = Crops(ImageStore(shapes, shapes.rows("train"), 48), Augment(), 0), np.arange(3)
+    if live:
+        pixels, _ = LiveViews(crops, teacher, 40, mixup=False).batch(images, 0)
+    else:
+        pixels, _ = cached_views(tmp_path, teacher, crops, views=1, student_px=40).batch(images, 0)
+    assert torch.equal(pixels, crops.render(images, np.zeros(3, int), 40))

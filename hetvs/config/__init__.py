@@ -7,18 +7,26 @@ A stage has a file of its own here; all are imported from `hetvs.config`.
 
 from __future__ import annotations
 
+from hetvs.config.adapt import DIRECTIONS, MAP_METHODS, AdaptConfig
+from hetvs.config.backfill import ORDERS, BackfillConfig, CurveConfig, RefreshConfig
 from hetvs.config.bench import RUNTIMES, BenchConfig
+from hetvs.config.clusters import ClustersConfig
 from hetvs.config.embed import PRECISIONS, EmbedConfig
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
 from hetvs.config.export import ExportConfig
 from hetvs.config.fetch import FetchConfig
+from hetvs.config.label import LabelConfig
+from hetvs.config.latency import LatencyConfig
 from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, TrainConfig
 
 __all__ = [
     "AMP_CHOICES",
+    "DIRECTIONS",
     "JUDGED",
+    "MAP_METHODS",
+    "ORDERS",
     "PRECISIONS",
     "PROTOCOLS",
     "PROTOTYPE_CHOICES",
@@ -26,11 +34,18 @@ __all__ = [
     "RIDGE_CHOICES",
     "RUNTIMES",
     "TERMS",
+    "AdaptConfig",
+    "BackfillConfig",
     "BenchConfig",
+    "ClustersConfig",
+    "CurveConfig",
     "EmbedConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FetchConfig",
+    "LabelConfig",
+    "LatencyConfig",
+    "RefreshConfig",
     "StudentConfig",
     "TeacherConfig",
     "TrainConfig",

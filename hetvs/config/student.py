@@ -49,7 +49,7 @@ class StudentConfig(TrainConfig):
     )
     temperature: float = setting(0.07, "temperature of context and csd")
     ract_temperature: float = setting(0.05, "temperature of ract")
-    margin: float = setting(0.7, "distance up to which contrastive pushes other labels away")
+    push_margin: float = setting(0.7, "distance up to which contrastive pushes other labels away")
     queue: int = setting(2048, "teacher vectors in the queue of context, csd, rank_difference, contrastive and ract")
     csd_neighbours: int = setting(96, "nearest keys that csd looks at")
     rank_neighbours: int = setting(9, "nearest keys that rank_difference orders")
@@ -69,7 +69,7 @@ class StudentConfig(TrainConfig):
         for name in ("queue", "csd_neighbours", "hardest"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         require(self.rank_neighbours >= 2, f"rank_neighbours must be >= 2, got {self.rank_neighbours}")
-        require(0 < self.margin <= 2, f"margin must be in (0, 2], got {self.margin}")
+        require(0 < self.push_margin <= 2, f"push_margin must be in (0, 2], got {self.push_margin}")
         require_choice("prototypes", self.prototypes, PROTOTYPE_CHOICES)
         pairs = self.relational > 0 or self.cross_similarity > 0
         require(not pairs or self.batch_size >= 2, "relational and cross_similarity need a batch_size >= 2, got 1")

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hetvs.config.train import TrainConfig
+from hetvs.config.label import LabelConfig
 from hetvs.settings import require, setting
 
 
 @dataclass(frozen=True, kw_only=True)
-class TeacherConfig(TrainConfig):
+class TeacherConfig(LabelConfig):
     """`hetvs train-teacher`: a model that is trained on labels and gives birth to a space."""
 
     dim: int = setting(128, "D, the dimension of the embedding")
-    scale: float = setting(24.0, "s, the scale of the margin softmax")
-    margin: float = setting(0.2, "m, the cosine margin; 0 is plain normalised softmax")
-    erase: float = setting(0.25, "chance of an erased box in a training image")
     companion: str = setting("", "finished runs to stay close to, commas between: models of the same images")
     companion_weight: float = setting(5.0, "weight of 1 - cos between the teacher and its companions")
-    freeze_parts: int = setting(0, "leading parts of the trunk (stem, then blocks) that keep their weights")
     freeze_backbone: bool = setting(False, "train the projection and the head only, on cached features")
     views: int = setting(4, "augmented views whose features are cached with freeze_backbone")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         require(self.dim >= 2, f"dim must be >= 2, got {self.dim}")
-        require(self.scale > 0, f"scale must be > 0, got {self.scale}")
-        require(0 <= self.margin < 1, f"margin must be in [0, 1), got {self.margin}")
-        require(0 <= self.erase <= 1, f"erase must be in 0..1, got {self.erase}")
         require(self.views >= 1, f"views must be >= 1, got {self.views}")
         require(self.companion_weight >= 0, f"companion_weight must be >= 0, got {self.companion_weight}")
         require(not (self.companion and self.freeze_backbone), "a companion needs a trunk that learns")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-from hetvs.config import StudentConfig
 from hetvs.errors import ConfigError
 from hetvs.losses.anchor import anchor
 from hetvs.losses.anchor_squared import anchor_squared
@@ -25,14 +24,14 @@ from hetvs.losses.relational import relational
 
 @dataclass(frozen=True, kw_only=True)
 class Term:
-    """A training term: its function on what a step shows and its settings, and what must be known of it.
+    """A training term: its function on what a step shows and the settings of its stage, and what must be known of it.
 
     `anchored`: the term has its minimum in the reference space itself, not in a rotation of it.
     `needs_queue`: it starts when the queue of teacher vectors is full. `teacher`: what it needs of
     the teacher while the student trains, vectors of the views (live or cached) or prototypes alone.
     """
 
-    loss: Callable[[Batch, StudentConfig], Tensor]
+    loss: Callable[[Batch, Any], Tensor]
     anchored: bool = True
     needs_labels: bool = False
     needs_queue: bool = False
@@ -75,7 +74,7 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
         paper="RAML, WACV 2023, l1",
     ),
     "contrastive": Term(
-        loss=lambda b, s: contrastive(*b.pair, *b.classes, b.same_image, margin=s.margin, hardest=s.hardest),
+        loss=lambda b, s: contrastive(*b.pair, *b.classes, b.same_image, margin=s.push_margin, hardest=s.hardest),
         needs_labels=True,
         needs_queue=True,
         paper="AML, arXiv 2006.16331, with a bank",

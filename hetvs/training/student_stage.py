@@ -10,16 +10,14 @@ from torch import Tensor, nn
 
 from hetvs.config import StudentConfig
 from hetvs.encoders import Encoder, batches, embed
-from hetvs.losses import LOSSES
-from hetvs.losses.batch import Batch
-from hetvs.losses.focal import focal_weights, right_under_cloud
-from hetvs.losses.queue import Queue
+from hetvs.losses.focal import right_under_cloud
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes
 from hetvs.progress import track
 from hetvs.training.loop import Stage
 from hetvs.training.noise import photometric
 from hetvs.training.precision import autocast
+from hetvs.training.pull import Pull
 from hetvs.training.teacher_views import TeacherViews
 from hetvs.training.validation import Validation
 
@@ -37,11 +35,9 @@ class StudentStage(Stage):
     ) -> None:
         self.views, self.model, self.config, self.teacher = views, model, config, teacher
         self.images = len(views.store)
-        self.prototypes_CD = prototypes.rows_CD.to(config.device)
-        self.scale = prototypes.scale
         self.labels = class_numbers(views.store.manifest.labels[views.store.rows], prototypes.labels)
-        self.right = torch.from_numpy(self._right_under_cloud()) if config.focal else None
-        self.queue = Queue(min(config.queue, self.images), teacher.card.dim)
+        right_n = self._right_under_cloud() if config.focal else None
+        self.pull = Pull(config.active_terms(), config, prototypes, self.labels, right_n)
         self.validation = Validation(views.store.manifest, config.rows)
         self._gallery_nD: np.ndarray | None = None
 
@@ -52,31 +48,7 @@ class StudentStage(Stage):
         pixels = photometric(pixels, images_B, seed=config.seed, epoch=epoch, strength=config.noise)
         with autocast(config.device, config.amp):
             query_BD = self.model(pixels.to(config.device))
-        images = torch.from_numpy(images_B)
-        batch = self._batch(query_BD, teacher_BD, images)
-        terms = {
-            name: weight * LOSSES[name].loss(batch, config)
-            for name, weight in config.active_terms().items()
-            if self.queue.full or not LOSSES[name].needs_queue
-        }
-        self.queue.push(teacher_BD, images, self.labels[images])
-        return terms or {"filling_queue": 0 * query_BD.sum()}
-
-    def _batch(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor) -> Batch:
-        device, queue = self.config.device, self.queue
-        right_B = None if self.right is None else self.right[images_B].to(device)
-        return Batch(
-            query_BD=query_BD,
-            teacher_BD=teacher_BD.to(device),
-            labels_B=self.labels[images_B].to(device),
-            images_B=images_B.to(device),
-            keys_SD=queue.keys_SD.to(device),
-            key_images_S=queue.images_S.to(device),
-            key_labels_S=queue.labels_S.to(device),
-            prototypes_CD=self.prototypes_CD,
-            scale=self.scale,
-            weights_B=None if right_B is None else focal_weights(right_B, self.config.focal),
-        )
+        return self.pull.terms(query_BD, teacher_BD, images_B) or {"filling_queue": 0 * query_BD.sum()}
 
     def _right_under_cloud(self) -> np.ndarray:
         """Embed the whole labelled images by the teacher: a view may be harder than its image."""
@@ -90,11 +62,11 @@ class StudentStage(Stage):
 
     def state(self) -> dict[str, Tensor]:
         """Return the queue."""
-        return self.queue.state()
+        return self.pull.queue.state()
 
     def load(self, state: dict[str, Tensor]) -> None:
         """Take the queue back."""
-        self.queue.load(state)
+        self.pull.queue.load(state)
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return M(q,q) and M(q,g) on the val split, and the mean cosine to the teacher."""

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from hetvs.artifacts import ModelCard
-from hetvs.config import TeacherConfig
+from hetvs.config import LabelConfig, TeacherConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.manifest import Manifest
 from hetvs.models.backbones import Backbone, options_of
@@ -48,19 +48,19 @@ class Classifier(nn.Module):
 
 
 class LabelStage(Stage):
-    """What both ways of learning from labels share: images, their labels, the val split (abstract)."""
+    """What all ways of learning from labels share: images, their labels, the val split (abstract)."""
 
     model: Classifier
 
-    def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig) -> None:
-        self.store, self.labels, self.config = store, labels, config
+    def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: LabelConfig) -> None:
+        self.store, self.labels = store, labels
         self.model, self.images = model, len(store)
         self.augment = Augment(erase=config.erase)
-        self.validation = Validation(store.manifest, config.rows)
+        self.validation, self.size_px = Validation(store.manifest, config.rows), config.img_size
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return homogeneous recall@1 and map on the val split."""
-        vectors = self.validation.vectors(model.get_submodule("embedder"), self.config.img_size)
+        vectors = self.validation.vectors(model.get_submodule("embedder"), self.size_px)
         return self.validation.metrics(vectors, vectors, "g,g")
 
     def _margin_softmax(self, vectors_BD: Tensor, images_B: np.ndarray) -> Tensor:
@@ -85,7 +85,7 @@ class TeacherStage(LabelStage):
         self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig, companions: Companions | None
     ) -> None:
         super().__init__(store, labels, model, config)
-        self.companions = companions
+        self.config, self.companions = config, companions
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """Return the cross-entropy of the batch under the margin, and the weighted distance to the companions."""
@@ -107,6 +107,7 @@ class FrozenStage(LabelStage):
 
     def __init__(self, store: ImageStore, labels: Tensor, model: Classifier, config: TeacherConfig) -> None:
         super().__init__(store, labels, model, config)
+        self.config = config
         model.embedder.trunk.requires_grad_(False)
         self.features_VnF = cached_features(model.embedder, store, self.augment, config)
 
@@ -140,7 +141,7 @@ def companions_of(config: TeacherConfig) -> Companions | None:
     return Companions.load(runs, config.dim, config.device) if runs else None
 
 
-def leading(backbone: Backbone, config: TeacherConfig) -> Sequence[nn.Module]:
+def leading(backbone: Backbone, config: LabelConfig) -> Sequence[nn.Module]:
     """Return the parts of a trunk that stay as they are; ConfigError when it has no such number."""
     if config.freeze_parts > len(backbone.parts):
         raise ConfigError(

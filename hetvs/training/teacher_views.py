@@ -39,6 +39,10 @@ class Crops:
         """Return (B, 3, size_px, size_px) uint8."""
         return self.augment.render(self.store.rgba(images_B), draws(self.seed, images_B, views_B), size_px)
 
+    def small(self, images_B: np.ndarray, views_B: np.ndarray, size_px: int, teacher_px: int) -> Tensor:
+        """Return (B, 3, size_px, size_px) uint8: the teacher's crop made smaller, or drawn anew where it is larger."""
+        return downscale(self.render(images_B, views_B, max(size_px, teacher_px)), size_px)
+
 
 class TeacherViews(ABC):
     """Views of n images as student and teacher see them."""
@@ -83,11 +87,12 @@ class LiveViews(TeacherViews):
     def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Return pixels and vectors of view `epoch`."""
         views_B = np.full(len(images_B), epoch)
-        pixels = self.crops.render(images_B, views_B, self.teacher.card.preprocess.size_px)
+        teacher_px = self.teacher.card.preprocess.size_px
+        pixels = self.crops.render(images_B, views_B, max(self.student_px, teacher_px))
         if self.mixup:
             share = draws(self.crops.seed, images_B, views_B)[:, -1, None, None, None]  # the last one is free
             pixels = (share * pixels + (1 - share) * pixels.roll(1, 0)).round_().to(torch.uint8)
-        return downscale(pixels, self.student_px), _encode(self.teacher, pixels)
+        return downscale(pixels, self.student_px), _encode(self.teacher, downscale(pixels, teacher_px))
 
     def vectors(self) -> Tensor:
         """Return (1, n, D): the vectors of view 0, not mixed."""
@@ -117,7 +122,7 @@ class CachedViews(TeacherViews):
         views_B = (images_B + epoch) % self.distinct
         vectors_BD = self.vectors_KnD[views_B, images_B]
         if self.pixels is None:
-            return downscale(self.crops.render(images_B, views_B, self.teacher_px), self.student_px), vectors_BD
+            return self.crops.small(images_B, views_B, self.student_px, self.teacher_px), vectors_BD
         kept = np.stack([self.pixels[view][image] for view, image in zip(views_B, images_B, strict=True)])
         return torch.from_numpy(kept), vectors_BD
 
@@ -170,9 +175,7 @@ def _vectors(teacher: Encoder, crops: Crops, view: int) -> np.ndarray:
 def _pixels(crops: Crops, view: int, teacher_px: int, student_px: int) -> np.ndarray:
     """Return the student's pixels (n, 3, S, S) of one view of all images."""
     shown = track(batches(np.arange(len(crops.store.preload())), BATCH), f"student's view {view + 1}")
-    return np.concatenate(
-        [downscale(crops.render(i, np.full_like(i, view), teacher_px), student_px).numpy() for i in shown]
-    )
+    return np.concatenate([crops.small(i, np.full_like(i, view), student_px, teacher_px).numpy() for i in shown])
 
 
 def _encode(teacher: Encoder, pixels_B3SS: Tensor) -> Tensor:
