@@ -34,7 +34,7 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
 )
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.losses", "hetvs.models"),
-    ("hetvs.encoders",),
+    ("hetvs.encoders", "hetvs.classifiers"),
     ("hetvs.training", "hetvs.contenders"),
     ("hetvs.cli",),
 )

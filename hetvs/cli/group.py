@@ -17,11 +17,14 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "losses": "hetvs.cli.losses:losses",
     "train-teacher": "hetvs.cli.train:train_teacher",
     "train-student": "hetvs.cli.train:train_student",
+    "train-classifier": "hetvs.cli.train:train_classifier",
+    "train-update": "hetvs.cli.train:train_update",
     "embed": "hetvs.cli.embed:embed",
     "export": "hetvs.cli.export:export",
     "check": "hetvs.cli.check:check",
     "phone": "hetvs.cli.phone:phone",
     "evaluate": "hetvs.cli.evaluate:evaluate",
+    "adapt": "hetvs.cli.adapt:adapt",
     "bench": "hetvs.cli.bench:bench",
 }
 

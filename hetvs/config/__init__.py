@@ -10,6 +10,7 @@ from __future__ import annotations
 from hetvs.config.adapt import DIRECTIONS, MAP_METHODS, AdaptConfig
 from hetvs.config.backfill import ORDERS, BackfillConfig, CurveConfig, RefreshConfig
 from hetvs.config.bench import RUNTIMES, BenchConfig
+from hetvs.config.classifier import CONGRUENT, DISTANCES, FOCUS, ClassifierConfig
 from hetvs.config.clusters import ClustersConfig
 from hetvs.config.embed import PRECISIONS, EmbedConfig
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
@@ -20,10 +21,14 @@ from hetvs.config.latency import LatencyConfig
 from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, TrainConfig
+from hetvs.config.update import UNSEEN_CHOICES, UPDATE_METHODS, UPDATE_TERMS, UpdateConfig
 
 __all__ = [
     "AMP_CHOICES",
+    "CONGRUENT",
     "DIRECTIONS",
+    "DISTANCES",
+    "FOCUS",
     "JUDGED",
     "MAP_METHODS",
     "ORDERS",
@@ -34,9 +39,13 @@ __all__ = [
     "RIDGE_CHOICES",
     "RUNTIMES",
     "TERMS",
+    "UNSEEN_CHOICES",
+    "UPDATE_METHODS",
+    "UPDATE_TERMS",
     "AdaptConfig",
     "BackfillConfig",
     "BenchConfig",
+    "ClassifierConfig",
     "ClustersConfig",
     "CurveConfig",
     "EmbedConfig",
@@ -49,4 +58,5 @@ __all__ = [
     "StudentConfig",
     "TeacherConfig",
     "TrainConfig",
+    "UpdateConfig",
 ]

@@ -62,7 +62,7 @@ DATASETS = {
         next_command="train-student DATA --teacher runs/cloud -o runs/edge --extra {folder}",
     ),
     "fashion-mnist": NamedDataset(
-        description="clothes of ten kinds, each in every split: closed set, for classifiers and not for open-set claims",
+        description="clothes of ten kinds, each in every split: a closed set, for classifiers, not for retrieval",
         classes=len(CLASSES),
         images=70000,
         licences=("MIT",),
@@ -70,5 +70,6 @@ DATASETS = {
         size_px=SIZE_PX,
         fetch=fetch_fashion_mnist,
         closed_set=True,
+        next_command="train-classifier {folder} -o runs/v1",
     ),
 }

@@ -38,6 +38,13 @@ class PrototypeHead(nn.Module):
 
     def forward(self, vectors_BD: Tensor, labels_B: Tensor) -> Tensor:
         """Return the mean cross-entropy of unit vectors (B, D) against labels (B,) in 0..C-1."""
-        cosines_BC = vectors_BD @ self.prototypes().T
-        target = F.one_hot(labels_B, len(self.weight)).to(cosines_BC.dtype)
-        return F.cross_entropy(self.scale * (cosines_BC - self.margin * target), labels_B)
+        return F.cross_entropy(self.under_margin(self.logits(vectors_BD), labels_B), labels_B)
+
+    def logits(self, vectors_BD: Tensor) -> Tensor:
+        """Return s * cos to every row (B, C), without the margin: what the head answers with."""
+        return self.scale * (vectors_BD @ self.prototypes().T)
+
+    def under_margin(self, logits_BC: Tensor, labels_B: Tensor) -> Tensor:
+        """Return logits (B, C) with s * m taken off that of the right class: what the head learns on."""
+        target = F.one_hot(labels_B, len(self.weight)).to(logits_BC.dtype)
+        return logits_BC - self.scale * self.margin * target
