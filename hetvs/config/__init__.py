@@ -12,6 +12,7 @@ from hetvs.config.backfill import ORDERS, BackfillConfig, CurveConfig, RefreshCo
 from hetvs.config.bench import RUNTIMES, BenchConfig
 from hetvs.config.classifier import CONGRUENT, DISTANCES, FOCUS, ClassifierConfig
 from hetvs.config.clusters import ClustersConfig
+from hetvs.config.compare import CompareConfig, FlipsConfig
 from hetvs.config.embed import PRECISIONS, EmbedConfig
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
 from hetvs.config.export import ExportConfig
@@ -47,11 +48,13 @@ __all__ = [
     "BenchConfig",
     "ClassifierConfig",
     "ClustersConfig",
+    "CompareConfig",
     "CurveConfig",
     "EmbedConfig",
     "EvaluateConfig",
     "ExportConfig",
     "FetchConfig",
+    "FlipsConfig",
     "LabelConfig",
     "LatencyConfig",
     "RefreshConfig",

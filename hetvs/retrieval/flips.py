@@ -1,7 +1,8 @@
-"""Answers that change when the query model replaces the reference: negative flips, positive flips.
+"""Answers that change when a new system replaces the reference: negative flips, positive flips.
 
-The reference is the gallery model on both sides (gallery/gallery), the new system the query model in
-the same gallery (query/gallery). A query is right when a relevant item is within the first `K`.
+In a report the reference is the gallery model on both sides (gallery/gallery), the new system the query model in
+the same gallery (query/gallery), and a query is right when a relevant item is within the first `K`. Of two
+classifiers the queries are images, right by their first answer.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ class Flips:
 
     `nfr` (negative flip rate) is the share of queries right for the reference and wrong for the new
     system, `pfr` the reverse (Yan et al., CVPR 2021). `relative_nfr` is nfr / ((1 - ER_ref) * ER_new),
-    1 where errors are independent; `nfi` is the share of the new errors that are flips. `mcnemar_p`
-    takes queries as independent. `negative` and `positive` are the ids of the flipped queries.
+    1 where errors are independent; `nfi` is the share of the new errors that are flips (the others are old errors),
+    `pfi` the share of the new right answers, `backward_trust` that of the reference's right answers that stay
+    right. `mcnemar_p` takes queries as independent. `negative` and `positive` are the ids of the flipped queries.
     """
 
     k: int
@@ -31,13 +33,15 @@ class Flips:
     pfr: Estimate
     relative_nfr: Estimate
     nfi: Estimate
+    pfi: Estimate
+    backward_trust: Estimate
     mcnemar_p: float
     negative: tuple[str, ...]
     positive: tuple[str, ...]
 
 
 def per_query(reference_M: np.ndarray, new_M: np.ndarray) -> dict[str, np.ndarray]:
-    """Return what the rates are means of, 0 or 1 (M,): both flips, reference right, new wrong.
+    """Return what the rates are means of, 0 or 1 (M,): both flips, each side right, new wrong.
 
     Both arguments are boolean (M,), True where a query is right.
 
@@ -49,22 +53,27 @@ def per_query(reference_M: np.ndarray, new_M: np.ndarray) -> dict[str, np.ndarra
         "negative_flip": reference_M & ~new_M,
         "positive_flip": ~reference_M & new_M,
         "reference_right": reference_M,
+        "new_right": new_M,
         "new_wrong": ~new_M,
     }
     return {name: column.astype(np.float64) for name, column in columns.items()}
 
 
-def flips_of(ids_M: np.ndarray, columns: Mapping[str, np.ndarray], samples: Mapping[str, Sample]) -> Flips:
+def flips_of(
+    ids_M: np.ndarray, columns: Mapping[str, np.ndarray], samples: Mapping[str, Sample], k: int = K
+) -> Flips:
     """Return the flips of M queries; `columns` are those of `per_query`, `samples` their paired bootstrap."""
     nfr, pfr, wrong = (samples[name] for name in ("negative_flip", "positive_flip", "new_wrong"))
-    by_chance = samples["reference_right"] * wrong
+    was_right = samples["reference_right"]
     negative, positive = (ids_M[columns[name] > 0] for name in ("negative_flip", "positive_flip"))
     return Flips(
-        k=K,
+        k=k,
         nfr=nfr.estimate(),
         pfr=pfr.estimate(),
-        relative_nfr=ratio(nfr, by_chance, "the reference is never right or the query model never wrong"),
+        relative_nfr=ratio(nfr, was_right * wrong, "the reference is never right or the query model never wrong"),
         nfi=ratio(nfr, wrong, "the query model is never wrong"),
+        pfi=ratio(pfr, samples["new_right"], "the query model is never right"),
+        backward_trust=ratio(was_right - nfr, was_right, "the reference is never right"),
         mcnemar_p=mcnemar_p(len(negative), len(positive)),
         negative=tuple(negative.tolist()),
         positive=tuple(positive.tolist()),

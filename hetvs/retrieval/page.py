@@ -6,6 +6,7 @@ import base64
 import io
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hetvs.errors import ManifestError
 from hetvs.files import new_folder, write_json, write_text
@@ -50,6 +51,19 @@ def write_report(report: Report, manifest: Manifest, folder: Path, *, overwrite:
 
 def render(report: Report, manifest: Manifest) -> str:
     """Return the page; it holds its pictures and needs no network."""
+    examples = {judgement.query: (judgement.worst, judgement.best) for judgement in report.judgements}
+    return rendered(
+        "report.html.j2",
+        report=report,
+        words=words,
+        tables=tables,
+        strips={name: tuple(strips(both, manifest) for both in pair) for name, pair in examples.items()},
+        shown=SHOWN_ANSWERS,
+    )
+
+
+def rendered(template: str, **values: Any) -> str:
+    """Return a page of ours; a value that it asks for and is not given is a bug, not a blank."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -61,15 +75,7 @@ def render(report: Report, manifest: Manifest) -> str:
     )
     environment.filters["percent"] = words.percent
     environment.filters["metric_name"] = words.metric_name
-    examples = {judgement.query: (judgement.worst, judgement.best) for judgement in report.judgements}
-    page = environment.get_template("report.html.j2").render(
-        report=report,
-        words=words,
-        tables=tables,
-        strips={name: tuple(strips(both, manifest) for both in pair) for name, pair in examples.items()},
-        shown=SHOWN_ANSWERS,
-    )
-    return page
+    return environment.get_template(template).render(**values)
 
 
 def strips(examples: tuple[Example, ...], manifest: Manifest) -> tuple[Strip, ...]:
@@ -77,7 +83,7 @@ def strips(examples: tuple[Example, ...], manifest: Manifest) -> tuple[Strip, ..
     row_of = {image_id: row for row, image_id in enumerate(manifest.ids.tolist())}
 
     def pictures(ids: tuple[str, ...], label: str) -> tuple[Picture, ...]:
-        return tuple(_picture(manifest, row_of[image_id], label) for image_id in ids)
+        return tuple(picture(manifest, row_of[image_id], label) for image_id in ids)
 
     def strip(example: Example) -> Strip:
         label = str(manifest.labels[row_of[example.query]])
@@ -92,7 +98,8 @@ def strips(examples: tuple[Example, ...], manifest: Manifest) -> tuple[Strip, ..
     return tuple(strip(example) for example in examples)
 
 
-def _picture(manifest: Manifest, row: int, wanted: str) -> Picture:
+def picture(manifest: Manifest, row: int, wanted: str) -> Picture:
+    """Return the image of a row; it is right when it has the label that is wanted."""
     label = str(manifest.labels[row])
     return Picture(str(manifest.ids[row]), label, thumbnail(manifest, row), label == wanted)
 
