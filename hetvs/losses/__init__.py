@@ -17,9 +17,11 @@ from hetvs.losses.contrastive import contrastive
 from hetvs.losses.cross_similarity import cross_similarity
 from hetvs.losses.csd import csd
 from hetvs.losses.influence import influence
+from hetvs.losses.lce import lce
 from hetvs.losses.ract import ract
 from hetvs.losses.rank_difference import rank_difference
 from hetvs.losses.relational import relational
+from hetvs.losses.soft_influence import soft_influence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,14 +30,14 @@ class Term:
 
     `anchored`: the term has its minimum in the reference space itself, not in a rotation of it.
     `needs_queue`: it starts when the queue of teacher vectors is full. `teacher`: what it needs of
-    the teacher while the student trains, vectors of the views (live or cached) or prototypes alone.
+    the teacher while the student trains, vectors of the views (live or cached), prototypes, or both.
     """
 
     loss: Callable[[Batch, Any], Tensor]
     anchored: bool = True
     needs_labels: bool = False
     needs_queue: bool = False
-    teacher: Literal["vectors", "prototypes"] = "vectors"
+    teacher: Literal["vectors", "prototypes", "both"] = "vectors"
     paper: str
 
 
@@ -84,6 +86,18 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
         needs_labels=True,
         needs_queue=True,
         paper="RACT (hot-refresh), ICLR 2022",
+    ),
+    "soft_influence": Term(
+        loss=lambda b, s: soft_influence(*b.pair, b.prototypes_CD, b.labels_B, scale=b.scale),
+        needs_labels=True,
+        teacher="both",
+        paper="BCT, with LwF's answer for unseen classes",
+    ),
+    "lce": Term(
+        loss=lambda b, s: lce(b.query_BD, *b.own_head, b.labels_B, centre_weight=s.lce_centres),
+        needs_labels=True,
+        teacher="prototypes",
+        paper="LCE, ICCV 2021",
     ),
     "relational": Term(
         loss=lambda b, s: relational(*b.pair),

@@ -20,7 +20,13 @@ def class_means(vectors_nD: Tensor, labels_n: Tensor) -> Tensor:
 
 
 def denoised_means(vectors_nD: Tensor, labels_n: Tensor) -> Tensor:
-    """Return (C, D) class means without the tenth of each class that lies farthest from its mean.
+    """Return (C, D) class means without the tenth of each class that lies farthest from its mean."""
+    kept = near_rows(vectors_nD, labels_n)
+    return class_means(vectors_nD[kept], labels_n[kept])
+
+
+def near_rows(vectors_nD: Tensor, labels_n: Tensor) -> Tensor:
+    """Return the rows of all but the tenth of each class that lies farthest from its mean.
 
     Rounded down: a class of fewer than ten vectors keeps them all. Ties go by row order.
     """
@@ -30,5 +36,4 @@ def denoised_means(vectors_nD: Tensor, labels_n: Tensor) -> Tensor:
     sizes_C = labels_n.bincount()
     starts_C = sizes_C.cumsum(0) - sizes_C
     place_n = torch.arange(len(order)) - starts_C[labels_n[order]]
-    kept = order[place_n < (sizes_C - (DROPPED_SHARE * sizes_C).long())[labels_n[order]]]
-    return class_means(vectors_nD[kept], labels_n[kept])
+    return order[place_n < (sizes_C - (DROPPED_SHARE * sizes_C).long())[labels_n[order]]]

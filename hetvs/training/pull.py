@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hetvs.config import StudentConfig
+from hetvs.config import StudentConfig, UpdateConfig
 from hetvs.losses import LOSSES
 from hetvs.losses.batch import Batch
 from hetvs.losses.focal import focal_weights
@@ -20,13 +20,13 @@ class Pull:
     """The terms of `weights` on n images: their class numbers, the prototypes, the queue, the focal bits.
 
     `labels_n` are numbers as `class_numbers` gives them, `right_n` says which images the reference
-    retrieves right (None without a focal weight), `dim` is that of the space.
+    retrieves right (None without a focal weight).
     """
 
     def __init__(
         self,
         weights: Mapping[str, float],
-        config: StudentConfig,
+        config: StudentConfig | UpdateConfig,
         prototypes: Prototypes,
         labels_n: Tensor,
         right_n: np.ndarray | None,
@@ -35,12 +35,15 @@ class Pull:
         self.prototypes_CD = prototypes.rows_CD.to(config.device)
         self.scale = prototypes.scale
         self.right = None if right_n is None else torch.from_numpy(right_n)
+        self.radius_C: Tensor | None = None
         self.queue = Queue(min(config.queue, len(labels_n)), prototypes.rows_CD.shape[1])
 
-    def terms(self, query_BD: Tensor, teacher_BD: Tensor, images_B: np.ndarray) -> dict[str, Tensor]:
+    def terms(
+        self, query_BD: Tensor, teacher_BD: Tensor, images_B: np.ndarray, own_CD: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Return the weighted terms of a step; those that need the queue wait until it is full."""
         images = torch.from_numpy(images_B)
-        batch = self._batch(query_BD, teacher_BD, images)
+        batch = self._batch(query_BD, teacher_BD, images, own_CD)
         terms = {
             name: weight * LOSSES[name].loss(batch, self.config)
             for name, weight in self.weights.items()
@@ -49,7 +52,7 @@ class Pull:
         self.queue.push(teacher_BD, images, self.labels[images])
         return terms
 
-    def _batch(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor) -> Batch:
+    def _batch(self, query_BD: Tensor, teacher_BD: Tensor, images_B: Tensor, own_CD: Tensor | None) -> Batch:
         device, queue = self.config.device, self.queue
         right_B = None if self.right is None else self.right[images_B].to(device)
         return Batch(
@@ -63,4 +66,6 @@ class Pull:
             prototypes_CD=self.prototypes_CD,
             scale=self.scale,
             weights_B=None if right_B is None else focal_weights(right_B, self.config.focal),
+            own_CD=own_CD,
+            radius_C=self.radius_C,
         )

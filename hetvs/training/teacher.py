@@ -119,9 +119,7 @@ class FrozenStage(LabelStage):
 
 def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: TeacherConfig) -> LabelStage:
     """Return the stage that the settings ask for; `labels` name the classes of the store's first images."""
-    classes, numbers = np.unique(labels, return_inverse=True)
-    targets = torch.full((len(store),), -1)  # of the images after them nothing is known
-    targets[: len(numbers)] = torch.from_numpy(numbers)
+    classes, targets = numbered(labels, len(store))
     if config.freeze_backbone:
         return FrozenStage(store, targets, model, config)
     companions = companions_of(config)
@@ -131,8 +129,20 @@ def stage_of(store: ImageStore, labels: list[str], model: Classifier, config: Te
     else:
         lent = load_prototypes(Path(config.start)) if config.start else companions.prototypes if companions else None
         if lent is not None:
-            model.head.start_at(lent.rows_CD, lent.labels, classes.tolist())
+            model.head.start_at(lent.rows_CD, lent.labels, classes)
     return TeacherStage(store, targets, model, config, companions)
+
+
+def numbered(labels: list[str], n_images: int) -> tuple[list[str], Tensor]:
+    """Return the classes, sorted, and the class number of each image (n,): -1 after the last label.
+
+    >>> numbered(["b", "a"], 3)
+    (['a', 'b'], tensor([ 1,  0, -1]))
+    """
+    classes, numbers = np.unique(labels, return_inverse=True)
+    targets = torch.full((n_images,), -1)
+    targets[: len(numbers)] = torch.from_numpy(numbers)
+    return classes.tolist(), targets
 
 
 def companions_of(config: TeacherConfig) -> Companions | None:

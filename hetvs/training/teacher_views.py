@@ -103,6 +103,29 @@ class LiveViews(TeacherViews):
 
 
 @dataclass(frozen=True)
+class StoredViews(TeacherViews):
+    """A fresh view in every epoch, beside the teacher's vector of the whole image: all that a model left behind."""
+
+    crops: Crops
+    vectors_nD: Tensor
+    student_px: int
+
+    @property
+    def distinct(self) -> int:
+        """1: the vectors stay the same."""
+        return 1
+
+    def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
+        """Return the pixels of view `epoch` and the vectors of the images."""
+        pixels = self.crops.render(images_B, np.full(len(images_B), epoch), self.student_px)
+        return pixels, self.vectors_nD[images_B]
+
+    def vectors(self) -> Tensor:
+        """Return (1, n, D)."""
+        return self.vectors_nD[None]
+
+
+@dataclass(frozen=True)
 class CachedViews(TeacherViews):
     """K views of n images: teacher vectors (K, n, D) float32 and the student's pixels of the same crops."""
 
