@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,11 @@ def _load(order: dict[str, Any]) -> Contender:
     return model
 
 
-def serve() -> None:
-    """Answer orders until stdin closes; what a runtime prints goes to stderr, never between answers."""
+def serve(load: Callable[[dict[str, Any]], Contender] = _load) -> None:
+    """Answer orders until stdin closes: the first one is what to `load`, the others are rounds.
+
+    What a runtime prints goes to stderr, never between answers.
+    """
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     contender: Contender | None = None
@@ -117,7 +121,7 @@ def serve() -> None:
             order = json.loads(line)
             try:
                 if contender is None:
-                    contender = _load(order)
+                    contender = load(order)
                     answer = contender.facts
                 else:
                     answer = contender.round(order["warmup"], order["calls"])

@@ -26,14 +26,18 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.settings", "hetvs.arrays", "hetvs.levels"),
     ("hetvs.config",),
     ("hetvs.nas.space", "hetvs.nas.operators"),
+    (
+        *("hetvs.nas.latency", "hetvs.nas.costs", "hetvs.nas.front", "hetvs.nas.breeding", "hetvs.nas.candidate"),
+        *("hetvs.nas.samplers", "hetvs.nas.history"),
+    ),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
     ("hetvs.card_fields",),
     ("hetvs.artifacts",),
-    ("hetvs.retrieval", "hetvs.datasets"),
+    ("hetvs.retrieval", "hetvs.datasets", "hetvs.nas.proxy"),
     ("hetvs.refresh",),
 )
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
-    ("hetvs.losses", "hetvs.models"),
+    ("hetvs.losses", "hetvs.models", "hetvs.nas.network", "hetvs.nas.supernet"),
     ("hetvs.encoders", "hetvs.classifiers"),
     ("hetvs.training", "hetvs.contenders"),
     ("hetvs.cli",),

@@ -1,0 +1,1 @@
+"""What operators cost, one by one: tiny graphs, timed in a process of their own beside the reference kernel."""
