@@ -12,11 +12,13 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from hetvs.cli import main
-from hetvs.config import TERMS, StudentConfig
+from hetvs.config import TERMS, UPDATE_TERMS, StudentConfig, UpdateConfig
 from hetvs.losses import LOSSES
 from hetvs.losses.batch import Batch
 
-SETTINGS = StudentConfig(csd_neighbours=8, rank_neighbours=4, hardest=3)
+STUDENT = StudentConfig(csd_neighbours=8, rank_neighbours=4, hardest=3)
+UPDATE = UpdateConfig(hardest=3)
+OF_UPDATES = [name for name in UPDATE_TERMS if name not in TERMS]
 
 
 def unit(rows: int, dim: int, seed: int) -> Tensor:
@@ -34,7 +36,13 @@ BATCH = Batch(
     key_labels_S=torch.arange(20) % 4 - 1,
     prototypes_CD=unit(3, 8, 4),
     scale=8.0,
+    own_CD=unit(3, 8, 5),
+    radius_C=torch.ones(3, dtype=torch.float64),
 )
+
+
+def loss_of(name: str, batch: Batch) -> Tensor:
+    return LOSSES[name].loss(batch, STUDENT if name in TERMS else UPDATE)
 
 
 def taken(batch: Batch, rows: Tensor) -> Batch:
@@ -44,14 +52,15 @@ def taken(batch: Batch, rows: Tensor) -> Batch:
 
 
 def test_every_term_has_its_weight_in_the_settings() -> None:
-    assert tuple(LOSSES) == TERMS
+    assert tuple(LOSSES) == (*TERMS, *OF_UPDATES)
+    assert all(hasattr(UpdateConfig(), name) for name in UPDATE_TERMS)
     assert StudentConfig().active_terms() == {"anchor": 1.0, "context": 0.5, "influence": 0.2}
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_every_term_gives_a_finite_scalar_and_the_query_a_gradient(name: str) -> None:
     query = BATCH.query_BD.clone().requires_grad_()
-    loss = LOSSES[name].loss(replace(BATCH, query_BD=query), SETTINGS)
+    loss = loss_of(name, replace(BATCH, query_BD=query))
     assert loss.shape == ()
     assert loss.isfinite()
     (gradient,) = torch.autograd.grad(loss, query)
@@ -62,21 +71,19 @@ def test_every_term_gives_a_finite_scalar_and_the_query_a_gradient(name: str) ->
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_order_of_the_batch_changes_nothing(name: str) -> None:
     order = torch.tensor([3, 0, 5, 1, 4, 2])
-    loss = LOSSES[name].loss
-    assert loss(taken(BATCH, order), SETTINGS).item() == pytest.approx(loss(BATCH, SETTINGS).item(), rel=1e-12)
+    assert loss_of(name, taken(BATCH, order)).item() == pytest.approx(loss_of(name, BATCH).item(), rel=1e-12)
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_a_term_is_anchored_when_turning_all_queries_changes_it(name: str) -> None:
     turn = torch.linalg.qr(unit(8, 8, seed=9)).Q
     turned = replace(BATCH, query_BD=BATCH.query_BD @ turn)
-    change = LOSSES[name].loss(turned, SETTINGS) - LOSSES[name].loss(BATCH, SETTINGS)
+    change = loss_of(name, turned) - loss_of(name, BATCH)
     assert (abs(change.item()) > 1e-4) == LOSSES[name].anchored
 
 
 def moved_by(name: str, change: Batch) -> bool:
-    loss = LOSSES[name].loss
-    return not torch.equal(loss(change, SETTINGS), loss(BATCH, SETTINGS))
+    return not torch.equal(loss_of(name, change), loss_of(name, BATCH))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -85,8 +92,8 @@ def test_a_term_uses_what_it_says_it_needs_and_no_more(name: str) -> None:
     other_labels = replace(BATCH, labels_B=torch.tensor([2, 0, 1, 1, 5, -1]))
     assert moved_by(name, other_labels) == term.needs_labels
     assert moved_by(name, replace(BATCH, keys_SD=unit(20, 8, 7))) == term.needs_queue
-    assert moved_by(name, replace(BATCH, teacher_BD=unit(6, 8, 7))) == (term.teacher == "vectors")
-    assert moved_by(name, replace(BATCH, prototypes_CD=unit(3, 8, 7))) == (term.teacher == "prototypes")
+    assert moved_by(name, replace(BATCH, teacher_BD=unit(6, 8, 7))) == (term.teacher != "prototypes")
+    assert moved_by(name, replace(BATCH, prototypes_CD=unit(3, 8, 7))) == (term.teacher != "vectors")
     assert moved_by(name, replace(BATCH, weights_B=torch.tensor([2, 0.5, 0.5, 2, 0.5, 0.5]))) == (
         name in ("anchor", "context")
     )
@@ -102,7 +109,7 @@ def test_keys_of_the_same_image_are_hidden_from_a_term(name: str) -> None:
     losses, gradients = [], []
     for keys in (batch.keys_SD, moved):
         query = batch.query_BD.clone().requires_grad_()
-        loss = LOSSES[name].loss(replace(batch, query_BD=query, keys_SD=keys), SETTINGS)
+        loss = loss_of(name, replace(batch, query_BD=query, keys_SD=keys))
         losses.append(loss.detach())
         gradients += torch.autograd.grad(loss, query)
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-12, atol=0)
@@ -113,14 +120,12 @@ def test_the_table_says_of_each_term_what_it_needs() -> None:
     result = CliRunner().invoke(main, ["losses"])
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
-    assert lines[0].split() == ["term", "anchored", "labels", "teacher", "gives", "default", "paper"]
+    assert lines[0].split() == ["term", "anchored", "labels", "teacher", "gives", "student", "update", "paper"]
     assert [line.split()[0] for line in lines[1:-1]] == list(LOSSES)
-    assert (
-        lines[1]
-        == "anchor            yes       no      vectors        1        FitNets, arXiv 1412.6550, on the sphere"
-    )
-    assert lines[3] == "influence         yes       yes     prototypes     0.2      BCT, arXiv 2003.11942, second term"
-    assert lines[-2] == "relational        no        no      vectors        0        RAML, WACV 2023, l2"
+    assert lines[1].split(maxsplit=6) == ["anchor", "yes", "no", "vectors", "1", "5", LOSSES["anchor"].paper]
+    assert lines[3].split()[:6] == ["influence", "yes", "yes", "prototypes", "0.2", "1"]
+    assert lines[10].split()[:6] == ["relational", "no", "no", "vectors", "0", "–"]
+    assert lines[-2].split()[:6] == ["lce", "yes", "yes", "prototypes", "–", "1"]
     assert lines[-1].startswith("next: hetvs train-student")
 
 
@@ -132,6 +137,6 @@ def test_the_json_table_says_the_same() -> None:
         "anchored": True,
         "needs_labels": True,
         "teacher": "prototypes",
-        "default_weight": 0.2,
+        "default_weight": {"train-student": 0.2, "train-update": 1.0},
         "paper": "BCT, arXiv 2003.11942, second term",
     }

@@ -10,20 +10,21 @@ from hetvs.cli.options import json_option
 @click.command()
 @json_option
 def losses(as_json: bool) -> None:
-    """List the terms a student can learn from; a weight is set by `hetvs train-student --NAME`."""
+    """List the terms a model can learn from; a weight is set by `hetvs train-student --NAME`, or `train-update`."""
     import json
 
-    from hetvs.config import StudentConfig
+    from hetvs.config import TERMS, UPDATE_TERMS, StudentConfig, UpdateConfig
     from hetvs.losses import LOSSES
 
-    weights = StudentConfig()
+    taught = {"train-student": (TERMS, StudentConfig()), "train-update": (UPDATE_TERMS, UpdateConfig())}
+    weights = {name: {c: getattr(w, name) for c, (terms, w) in taught.items() if name in terms} for name in LOSSES}
     rows = [
         {
             "name": name,
             "anchored": term.anchored,
             "needs_labels": term.needs_labels,
             "teacher": term.teacher,
-            "default_weight": getattr(weights, name),
+            "default_weight": weights[name],
             "paper": term.paper,
         }
         for name, term in LOSSES.items()
@@ -31,11 +32,11 @@ def losses(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=2))
         return
-    click.echo("term              anchored  labels  teacher gives  default  paper")
-    for row in rows:
-        anchored, labels = ("yes" if row[name] else "no" for name in ("anchored", "needs_labels"))
+    click.echo("term              anchored  labels  teacher gives  student  update  paper")
+    for name, term in LOSSES.items():
+        anchored, labels = ("yes" if flag else "no" for flag in (term.anchored, term.needs_labels))
+        student, update = (f"{weights[name][c]:g}" if c in weights[name] else "–" for c in taught)
         click.echo(
-            f"{row['name']:<16}  {anchored:<8}  {labels:<6}  {row['teacher']:<13}  "
-            f"{row['default_weight']:<7g}  {row['paper']}"
+            f"{name:<16}  {anchored:<8}  {labels:<6}  {term.teacher:<13}  {student:<7}  {update:<6}  {term.paper}"
         )
     click.echo("next: hetvs train-student DATA --teacher runs/cloud -o runs/edge --context 0.5")

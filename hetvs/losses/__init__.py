@@ -87,6 +87,11 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
         needs_queue=True,
         paper="RACT (hot-refresh), ICLR 2022",
     ),
+    "relational": Term(
+        loss=lambda b, s: relational(*b.pair),
+        anchored=False,
+        paper="RAML, WACV 2023, l2",
+    ),
     "soft_influence": Term(
         loss=lambda b, s: soft_influence(*b.pair, b.prototypes_CD, b.labels_B, scale=b.scale),
         needs_labels=True,
@@ -98,11 +103,6 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
         needs_labels=True,
         teacher="prototypes",
         paper="LCE, ICCV 2021",
-    ),
-    "relational": Term(
-        loss=lambda b, s: relational(*b.pair),
-        anchored=False,
-        paper="RAML, WACV 2023, l2",
     ),
 }
 
