@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -167,3 +169,16 @@ def percentile_of(name: str) -> int:
     66
     """
     return int(hashlib.sha256(name.encode()).hexdigest(), 16) % 100
+
+
+def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table as CSV, its columns first.
+
+    >>> table_text(("id", "label"), [("a", "x, y")])
+    'id,label\\na,"x, y"\\n'
+    """
+    stream = io.StringIO()
+    table = csv.writer(stream, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    return stream.getvalue()

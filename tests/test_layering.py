@@ -39,7 +39,7 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.losses", "hetvs.models", "hetvs.nas.network", "hetvs.nas.supernet"),
     ("hetvs.encoders", "hetvs.classifiers"),
-    ("hetvs.training", "hetvs.contenders"),
+    ("hetvs.training", "hetvs.contenders", "hetvs.backfill", "hetvs.backfill_curve", "hetvs.classifier_contest"),
     ("hetvs.cli",),
 )
 FLOORS = PLAIN_FLOORS + TORCH_FLOORS

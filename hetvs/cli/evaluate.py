@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import shlex
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from hetvs.cli.options import json_option, output_option, overwrite_option, settings
+from hetvs.cli.options import json_option, output_option, overwrite_option, settings, words_of
 from hetvs.config import EvaluateConfig
 
 if TYPE_CHECKING:
@@ -93,16 +93,7 @@ def _command_line(data: Path, entrants: list[Entrant], n_queries: int, config: E
     words = ["hetvs", "evaluate", str(data)]
     for role, entrant in zip(roles, entrants, strict=False):  # the baseline may be absent
         words += [role, str(entrant.folder)]
-    for f in fields(config):
-        value = getattr(config, f.name)
-        if value == f.default:
-            continue
-        flag = "--" + f.name.replace("_", "-")
-        if isinstance(value, bool):
-            words += [flag]
-        else:
-            words += [w for v in (value if isinstance(value, tuple) else (value,)) for w in (flag, str(v))]
-    return shlex.join([*words, "-o", "report"])
+    return shlex.join([*words, *words_of(config), "-o", "report"])
 
 
 def _print(report: Report, output: Path, query: Entrant, as_json: bool) -> None:

@@ -17,6 +17,7 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "losses": "hetvs.cli.losses:losses",
     "train-teacher": "hetvs.cli.train:train_teacher",
     "train-student": "hetvs.cli.train:train_student",
+    "latency-table": "hetvs.cli.latency_table:latency_table",
     "train-classifier": "hetvs.cli.train:train_classifier",
     "train-update": "hetvs.cli.train:train_update",
     "embed": "hetvs.cli.embed:embed",
@@ -24,7 +25,11 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "check": "hetvs.cli.check:check",
     "phone": "hetvs.cli.phone:phone",
     "evaluate": "hetvs.cli.evaluate:evaluate",
+    "flips": "hetvs.cli.flips:flips",
+    "compare": "hetvs.cli.flips:compare",
     "adapt": "hetvs.cli.adapt:adapt",
+    "backfill": "hetvs.cli.backfill:backfill",
+    "clusters": "hetvs.cli.clusters:clusters",
     "bench": "hetvs.cli.bench:bench",
 }
 

@@ -46,6 +46,25 @@ def settings(kind: type[Any]) -> Callable[[Command], Command]:
     return decorate
 
 
+def words_of(config: Any) -> list[str]:
+    """Return the settings that are not the default as options: what a command is repeated with.
+
+    >>> from hetvs.config import EvaluateConfig
+    >>> words_of(EvaluateConfig(ks=(1, 10), check=True, by="domain"))
+    ['--by', 'domain', '--ks', '1', '--ks', '10', '--check']
+    """
+    words: list[str] = []
+    for f in fields(config):
+        value, flag = getattr(config, f.name), f.name.replace("_", "-")
+        if value == f.default:
+            continue
+        if isinstance(value, bool):
+            words += [f"--{'' if value else 'no-'}{flag}"]
+        else:
+            words += [w for v in (value if isinstance(value, tuple) else (value,)) for w in (f"--{flag}", str(v))]
+    return words
+
+
 def _option(f: Field[Any]) -> Callable[[Command], Command]:
     """Make the click option of one field; its click default is None, so that only typed values count."""
     flag = "--" + f.name.replace("_", "-")

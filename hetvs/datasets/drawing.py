@@ -1,9 +1,7 @@
-"""What every drawn data set does with its list of drawings: the images, and the table that lists them."""
+"""What every drawn data set does with its list of drawings: write the images that are not there yet."""
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -40,16 +38,3 @@ def draw_missing(
             writes = [pool.submit(write_bytes, path, draw(paths[path])) for path in paths if missing(path)]
             for write in writes:
                 write.result()
-
-
-def table_text(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table as CSV, its columns first.
-
-    >>> table_text(("id", "label"), [("a", "x, y")])
-    'id,label\\na,"x, y"\\n'
-    """
-    stream = io.StringIO()
-    table = csv.writer(stream, lineterminator="\n")
-    table.writerow(columns)
-    table.writerows(rows)
-    return stream.getvalue()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from hetvs.datasets.drawing import draw_missing, table_text
+from hetvs.datasets.drawing import draw_missing
 from hetvs.datasets.emoji_rules import Drawing, drawings, is_core, split_of
 from hetvs.datasets.emoji_styles import Style, read_styles
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
@@ -17,6 +17,7 @@ from hetvs.datasets.icon_sets import read_icon_set
 from hetvs.datasets.npm import fetch_packages
 from hetvs.datasets.packages import cache_folder
 from hetvs.files import write_text
+from hetvs.manifest_table import table_text
 
 BUILDER_VERSION = 1
 GALLERY_STYLE, GALLERY_FAMILY = "noto", "google"  # protocol A: google's catalogue, asked by the other vendors

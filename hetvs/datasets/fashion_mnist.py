@@ -17,12 +17,12 @@ import numpy as np
 from PIL import Image
 
 from hetvs.datasets.debian import Package, fetch_packages, read_files
-from hetvs.datasets.drawing import draw_missing, table_text
+from hetvs.datasets.drawing import draw_missing
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
 from hetvs.datasets.packages import cache_folder
 from hetvs.errors import DatasetError
 from hetvs.files import write_text
-from hetvs.manifest_table import percentile_of
+from hetvs.manifest_table import percentile_of, table_text
 
 BUILDER_VERSION = 1
 SIZE_PX = 28

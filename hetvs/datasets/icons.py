@@ -14,12 +14,13 @@ from pathlib import Path
 
 from PIL import Image
 
-from hetvs.datasets.drawing import draw_missing, table_text
+from hetvs.datasets.drawing import draw_missing
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
 from hetvs.datasets.icon_sets import IconSet, read_icon_set
 from hetvs.datasets.npm import Package, fetch_packages
 from hetvs.datasets.packages import cache_folder
 from hetvs.files import write_text
+from hetvs.manifest_table import table_text
 
 BUILDER_VERSION = 2
 PACKAGES_FILE = Path(__file__).with_name("icons.toml")

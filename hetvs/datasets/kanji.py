@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hetvs.datasets.debian import fetch_packages
-from hetvs.datasets.drawing import draw_missing, table_text
+from hetvs.datasets.drawing import draw_missing
 from hetvs.datasets.folder import DatasetCard, begin, complete, is_complete
 from hetvs.datasets.fonts import (
     Face,
@@ -24,7 +24,7 @@ from hetvs.datasets.fonts import (
 )
 from hetvs.datasets.packages import cache_folder
 from hetvs.files import write_text
-from hetvs.manifest_table import split_of
+from hetvs.manifest_table import split_of, table_text
 
 BUILDER_VERSION = 1
 LEVEL_1_ROWS = range(16, 48)  # of the 94 x 94 table of JIS X 0208

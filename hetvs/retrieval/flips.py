@@ -59,9 +59,7 @@ def per_query(reference_M: np.ndarray, new_M: np.ndarray) -> dict[str, np.ndarra
     return {name: column.astype(np.float64) for name, column in columns.items()}
 
 
-def flips_of(
-    ids_M: np.ndarray, columns: Mapping[str, np.ndarray], samples: Mapping[str, Sample], k: int = K
-) -> Flips:
+def flips_of(ids_M: np.ndarray, columns: Mapping[str, np.ndarray], samples: Mapping[str, Sample], k: int = K) -> Flips:
     """Return the flips of M queries; `columns` are those of `per_query`, `samples` their paired bootstrap."""
     nfr, pfr, wrong = (samples[name] for name in ("negative_flip", "positive_flip", "new_wrong"))
     was_right = samples["reference_right"]
