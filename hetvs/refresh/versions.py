@@ -101,6 +101,7 @@ class VersionedVectors:
         rows = np.array([row_of[image_id] for image_id in newer.ids], dtype=np.int64)
         vectors_ND, version_N = mine.vectors_ND.copy(), self.version_N.copy()
         vectors_ND[rows], version_N[rows] = newer.vectors_ND, len(self.versions)
+        name = name if name not in self.counts() else f"{name} {len(self.versions) + 1}"
         version = Version(name=name, space_id=newer.space.space_id, model_digest=newer.model_digest)
         return VersionedVectors.of(vectors_ND, mine.ids, mine.space, (*self.versions, version), version_N)
 

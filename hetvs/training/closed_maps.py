@@ -36,7 +36,7 @@ def lambda_orthogonal(source_nD: Tensor, target_nD: Tensor, orthogonality: float
     gram, cross, rest = (a.T @ b / len(source) for a, b in ((source, source), (source, target), (target, target)))
     start = procrustes(source, target)
     # A hair off the orthogonal: there the norm in the penalty has no gradient.
-    weight = (start * (1 - 1e-6)).requires_grad_()
+    weight = (start * (1 - 1e-6)).contiguous().requires_grad_()
     search = torch.optim.LBFGS([weight], max_iter=STEPS, line_search_fn="strong_wolfe", tolerance_grad=1e-9)
 
     def objective() -> Tensor:
