@@ -113,18 +113,24 @@ def loss_of(
     )
 
 
+def is_small(loss: Loss, max_loss: float) -> bool:
+    """Say whether the whole interval of the loss of mAP lies within `max_loss` points; without an interval, no."""
+    return loss.map.high is not None and 100 * loss.map.high <= max_loss
+
+
 def require_small_loss(loss: Loss, max_loss: float) -> None:
-    """Raise GateError unless the whole interval of the loss of mAP lies within `max_loss` points.
+    """Raise GateError unless the loss is small.
 
     A loss that is small on average and not known to be small is refused: the gate promises.
 
     >>> some = Estimate(0.001, -0.001, 0.003)
     >>> require_small_loss(Loss("val", "B", 9, "queries", some, some, some, 1.0, 1.0), max_loss=0.5)
     """
-    if loss.map.high is None or 100 * loss.map.high > max_loss:
+    if not is_small(loss, max_loss):
         raise GateError(
             f"int8 is not shown to lose at most {max_loss:g} points of mAP M(q,g): {points(loss.map)} on {loss.split}, "
-            f"{loss.queries} queries; nothing is written: ship fp32, calibrate on more images or raise --max-loss"
+            f"{loss.queries} queries; nothing is written: ship fp32, add --qat, calibrate on more images, or raise "
+            "--max-loss"
         )
 
 

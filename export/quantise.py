@@ -23,6 +23,18 @@ def quantise(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
     are int8 with a scale per row. The metadata is that of the float graph. Raises ConfigError when the
     graph has no linear layer at its end.
     """
+    model = rounded_graph(graph, ranges, candidate)
+    _share_equal(model)
+    _shorten(model)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def rounded_graph(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
+    """Return the graph of `quantise` with the names of the float graph and of ONNX Runtime's quantiser.
+
+    Of a tensor T, the levels are T_quantized (of the projection: T_levels) and their scale is T_scale.
+    """
     from onnxruntime.quantization import QuantType
     from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
     from onnxruntime.quantization.quant_utils import load_model_with_shape_infer
@@ -48,9 +60,6 @@ def quantise(graph: Path, ranges: Any, candidate: Candidate) -> onnx.ModelProto:
     model: onnx.ModelProto = quantiser.model.model
     _quantise_weights(model, _tail(model)[0])
     _keep_apart(model)
-    _share_equal(model)
-    _shorten(model)
-    onnx.checker.check_model(model, full_check=True)
     return model
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,13 @@ import numpy as np
 import onnx
 
 from export.calibrate import activation_ranges, calibration_pixels
-from export.candidates import CANDIDATES
+from export.candidates import CANDIDATES, Calibration, Candidate
 from export.gate import (
     FLOAT,
     Loss,
     ask_gallery,
     embed_with,
+    is_small,
     least_loss,
     loss_of,
     map_of,
@@ -27,7 +29,7 @@ from export.gate import (
 from export.golden import parity_rows, read_pixels
 from export.graph import graph_metadata, load_graph, read_metadata
 from export.quantise import quantise, weights_digest
-from hetvs.artifacts import EdgeBundle, require_same_space
+from hetvs.artifacts import EdgeBundle, ModelCard, require_same_space
 from hetvs.config import ExportConfig
 from hetvs.contenders import Entrant, enter
 from hetvs.encoders import open_session, run_session
@@ -64,6 +66,19 @@ class Contest:
 
 
 @dataclass(frozen=True)
+class Trials:
+    """The float graph as the quantiser takes it, the ranges of its activations, the file of each candidate by name."""
+
+    graph: Path
+    ranges: Mapping[Calibration, Any]
+    files: dict[str, Path]
+
+
+# Source bundle, what was tried, the candidate to train on with -> a model file, named by its stem, and facts of it.
+TrainOn = Callable[[EdgeBundle, Trials, Candidate], tuple[Path, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
 class Judgement:
     """The name of the candidate that is kept, what it loses, and mAP M(q, g) and mean cosine of all on val."""
 
@@ -81,13 +96,14 @@ def int8_bundle(
     config: ExportConfig,
     *,
     overwrite: bool = False,
+    train_on: TrainOn | None = None,
 ) -> tuple[EdgeBundle, Loss]:
     """Write the int8 twin of a float bundle to `output`; return it and what it loses on `config.split`.
 
     All candidates are quantised and asked through their files on val; the one with the least loss of
-    M(q, g) (see `least_loss`) is judged on `config.split`. Raises GateError (nothing is written),
-    IncompatibleSpaceError when `gallery` (run, bundle or vectors) is of another space, ManifestError
-    without train images.
+    M(q, g) (see `least_loss`) is judged on `config.split`. If it does not pass, `train_on` makes one more
+    file of it, which is judged alone. Raises GateError (nothing is written), IncompatibleSpaceError when
+    `gallery` (run, bundle or vectors) is of another space, ManifestError without train images.
     """
     if source.precision != FLOAT:
         raise ConfigError(f"{source.folder}: is {source.precision} already; give the run or its fp32 bundle")
@@ -95,8 +111,11 @@ def int8_bundle(
     require_same_space(source.card.space, contest.gallery.seat[1], str(source.folder), str(gallery))
     pixels_BHWC, digest = calibration_pixels(manifest, source.card.preprocess, config.calibration)
     with tempfile.TemporaryDirectory() as temporary:
-        files = try_all(source, pixels_BHWC, Path(temporary))
-        judgement = judge(contest, files)
+        trials = try_all(source, pixels_BHWC, Path(temporary))
+        judgement, files = judge(contest, trials.files), trials.files
+        trained: dict[str, Any] = {}
+        if train_on is not None and not is_small(judgement.loss, config.max_loss):
+            judgement, files, trained = try_again(contest, trials, judgement, train_on)
         require_small_loss(judgement.loss, config.max_loss)
         facts = {
             "candidate": judgement.chosen,
@@ -108,6 +127,7 @@ def int8_bundle(
             "gallery_model": contest.gallery.digest,
             "source_weights_digest": source.card.weights_digest,
             "source_bytes": source.model_path.stat().st_size,
+            **trained,
         }
         bundle = write_bundle(source, files[judgement.chosen], facts, manifest, output, overwrite=overwrite)
         return bundle, judgement.loss
@@ -126,8 +146,23 @@ def judge(contest: Contest, files: dict[str, Path]) -> Judgement:
     return Judgement(chosen, loss, val_map, val_cosine)
 
 
-def try_all(source: EdgeBundle, pixels_BHWC: np.ndarray, folder: Path) -> dict[str, Path]:
-    """Write the model file of every candidate into `folder`; return them by name."""
+def try_again(
+    contest: Contest, trials: Trials, refused: Judgement, train_on: TrainOn
+) -> tuple[Judgement, dict[str, Path], dict[str, Any]]:
+    """Train on with the roundings of the refused candidate; return the judgement of the new file, it, and facts.
+
+    The facts keep the loss of the refused one: the split of the gate was asked a second time.
+    """
+    candidate = next(c for c in CANDIDATES if c.name == refused.chosen)
+    path, facts = train_on(contest.source, trials, candidate)
+    files = {path.stem: path}
+    again = judge(contest, files)
+    every = replace(again, val_map=refused.val_map | again.val_map, val_cosine=refused.val_cosine | again.val_cosine)
+    return every, files, {"qat": {**facts, "refused": refused.chosen, "refused_loss": refused.loss.to_json()}}
+
+
+def try_all(source: EdgeBundle, pixels_BHWC: np.ndarray, folder: Path) -> Trials:
+    """Write the model file of every candidate into `folder`, and the float graph they are made of."""
     graph = load_graph(source.model_path)
     del graph.graph.value_info[:]  # shapes left over contradict the quantiser's own
     path = folder / "float.onnx"
@@ -137,12 +172,15 @@ def try_all(source: EdgeBundle, pixels_BHWC: np.ndarray, folder: Path) -> dict[s
     }
     files: dict[str, Path] = {}
     for (candidate,) in track([(c,) for c in CANDIDATES], "quantise"):
-        model = quantise(path, ranges[candidate.calibration], candidate)
-        card = replace(source.card, weights_digest=weights_digest(model))
-        onnx.helper.set_model_props(model, graph_metadata(card))
         files[candidate.name] = folder / f"{candidate.name}.onnx"
-        write_bytes(files[candidate.name], model.SerializeToString())
-    return files
+        write_model(quantise(path, ranges[candidate.calibration], candidate), source.card, files[candidate.name])
+    return Trials(path, ranges, files)
+
+
+def write_model(model: onnx.ModelProto, card: ModelCard, path: Path) -> None:
+    """Write an int8 graph to `path`, with the facts of the float model's `card` but the digest of its own weights."""
+    onnx.helper.set_model_props(model, graph_metadata(replace(card, weights_digest=weights_digest(model))))
+    write_bytes(path, model.SerializeToString())
 
 
 def write_bundle(

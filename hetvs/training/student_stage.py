@@ -11,7 +11,6 @@ from torch import Tensor, nn
 from hetvs.config import StudentConfig
 from hetvs.encoders import Encoder, batches, embed
 from hetvs.losses.focal import right_under_cloud
-from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes
 from hetvs.progress import track
 from hetvs.training.loop import Stage
@@ -28,10 +27,9 @@ class StudentStage(Stage):
     """The active terms of `hetvs.losses` on views of the teacher."""
 
     title = "student"
-    model: Embedder
 
     def __init__(
-        self, views: TeacherViews, model: Embedder, prototypes: Prototypes, config: StudentConfig, teacher: Encoder
+        self, views: TeacherViews, model: nn.Module, prototypes: Prototypes, config: StudentConfig, teacher: Encoder
     ) -> None:
         self.views, self.model, self.config, self.teacher = views, model, config, teacher
         self.images = len(views.store)
