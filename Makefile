@@ -11,10 +11,10 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce bench arm-parity test test-slow lint type check clean
+.PHONY: help setup demo reproduce reproduce-congruent bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(INSTALLED) ## create .venv and install hetvs into it
 
@@ -31,6 +31,9 @@ demo: $(INSTALLED) ## the whole pipeline on real images: data, cloud model, edge
 
 reproduce: $(INSTALLED) ## the study behind docs/results.md: hours, a row at a time; a killed one goes on
 	$(BIN)/python -m studies.compatibility
+
+reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md: updates that keep right answers right, about three hours
+	$(BIN)/python -m studies.congruent
 
 # What `make bench` measures: every bundle of the demo, in the runtimes that `make setup` installs; RUNTIMES=all for more.
 BUNDLES ?= $(sort $(wildcard runs/demo/bundles/*))

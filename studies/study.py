@@ -148,5 +148,9 @@ def run_study(
 
 def describe(study: Study, jobs: Sequence[Job]) -> str:
     """Return the plan: each job's state, name and command, then the cases that cannot be planned."""
-    lines = [f"{job.state():5} {job.name}\n      {shlex.join(job.words)}" for job in jobs]
-    return "\n".join([*lines, *(f"left out: {name}: {reason}" for name, reason in study.unplanned.items())])
+    return "\n".join([*states(jobs), *(f"left out: {name}: {reason}" for name, reason in study.unplanned.items())])
+
+
+def states(jobs: Iterable[Job]) -> list[str]:
+    """Return each job's state, name and command."""
+    return [f"{job.state():5} {job.name}\n      {shlex.join(job.words)}" for job in jobs]

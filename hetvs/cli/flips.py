@@ -59,7 +59,7 @@ def flips(
     write_text(output, render_flips(replace(page, command=command)))
     _say(page.comparison.to_json(), page.comparison.lines(), as_json)
     click.echo(f"page: {output}", err=as_json)
-    click.echo(f"next: hetvs train-student {data} --teacher {after[1]} --focal 5 -o runs/edge-focal", err=as_json)
+    click.echo(f"next: hetvs train-student {data} --teacher runs/cloud --focal 5 -o runs/edge-focal", err=as_json)
 
 
 def _judge(manifest: Manifest, old: Pair, new: Pair, config: FlipsConfig) -> FlipPage:

@@ -15,9 +15,7 @@ class CompareConfig:
     split: str = setting("test", "the split that is judged", choices=JUDGED)
     rows: str = setting("", "judge only rows where COLUMN=VALUE, for example half=first")
     resample: str = setting(
-        "auto",
-        "what a bootstrap draw takes; auto takes classes where there are fewer than items / 5",
-        choices=RESAMPLE_CHOICES,
+        "queries", "what a bootstrap draw takes; of a closed set the classes are given", choices=RESAMPLE_CHOICES
     )
     draws: int = setting(2000, "bootstrap draws of an interval")
     seed: int = setting(0, "seed of the bootstrap")
@@ -42,6 +40,11 @@ class FlipsConfig(CompareConfig):
         "manifest",
         "who asks whom: A, B, C of the emoji set, or the manifest's flags",
         choices=PROTOCOLS,
+    )
+    resample: str = setting(
+        "auto",
+        "what a bootstrap draw takes; auto takes classes where there are fewer than queries / 5",
+        choices=RESAMPLE_CHOICES,
     )
     k: int = setting(1, "a query is right when a relevant image is within this rank", short="k")
     shown: int = setting(5, "answers that are shown of each system")

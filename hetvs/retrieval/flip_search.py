@@ -25,8 +25,8 @@ class System:
 
     @property
     def name(self) -> str:
-        """The name of the pair, as M(q, g) is written."""
-        return f"{self.query}/{self.gallery}"
+        """The name of the pair, query model first; of a homogeneous one that of its model."""
+        return self.query if self.query == self.gallery else f"{self.query}/{self.gallery}"
 
 
 def compare_systems(judged: Judged, old: System, new: System, config: FlipsConfig) -> Comparison:
