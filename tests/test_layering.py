@@ -37,7 +37,7 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.refresh",),
 )
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
-    ("hetvs.losses", "hetvs.models", "hetvs.nas.network", "hetvs.nas.supernet"),
+    ("hetvs.losses", "hetvs.models", "hetvs.linear", "hetvs.nas.network", "hetvs.nas.supernet"),
     ("hetvs.encoders", "hetvs.classifiers"),
     ("hetvs.training", "hetvs.contenders", "hetvs.backfill", "hetvs.backfill_curve", "hetvs.classifier_contest"),
     ("hetvs.cli",),

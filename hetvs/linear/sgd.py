@@ -1,0 +1,55 @@
+"""Stochastic gradients for the quadratic: momentum, a constant preconditioner, a rate from the curvature.
+
+Every pass begins with the full gradient, which is also the residual of the normal equations; the steps
+take their noise off by it (Johnson and Zhang, NIPS 2013), so that a constant rate ends at the optimum.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from hetvs.linear.problem import Apply, Problem, Solution
+
+MOMENTUM = 0.9
+POWER_STEPS = 10
+
+
+def stochastic(
+    problem: Problem, precondition: Apply, *, tolerance: float, passes: int, batch: int, seed: int
+) -> Solution:
+    """Solve the normal equations by mini-batches of `batch` until the residual is below `tolerance`.
+
+    The order of the images is that of `seed`. The rate is 1 / (largest eigenvalue of Pre^-1 H), of a mini-batch.
+    """
+    rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
+    b = problem.right_side()
+    x, velocity, scale = torch.zeros_like(b), torch.zeros_like(b), b.norm()
+    rate = 1 / largest_eigenvalue(problem, precondition, rng.permutation(len(problem))[:batch])
+    seen: list[float] = []
+    taken = 0
+    for _ in range(passes + 1):
+        full = problem.hessian(x) - b
+        seen.append((full.norm() / scale).item() if scale > 0 else 0.0)
+        if seen[-1] <= tolerance or len(seen) > passes:
+            break
+        anchor = x
+        order = rng.permutation(len(problem))
+        for start in range(0, len(order), batch):
+            gradient = problem.hessian(x - anchor, order[start : start + batch]) + full
+            velocity = MOMENTUM * velocity - rate * precondition(gradient)
+            x = x + velocity
+            taken += 1
+    return Solution(x, "sgd", taken, tuple(seen))
+
+
+def largest_eigenvalue(problem: Problem, precondition: Apply, images: np.ndarray) -> float:
+    """Return the largest eigenvalue of Pre^-1 H over some images, by ten power iterations."""
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(problem.net.size, generator=generator, dtype=torch.float64)
+    found = 1.0
+    for _ in range(POWER_STEPS):
+        v = v / v.norm()
+        v = precondition(problem.hessian(v, images))
+        found = v.norm().item()
+    return found
