@@ -19,6 +19,7 @@ from hetvs.config.export import ExportConfig
 from hetvs.config.fetch import FetchConfig
 from hetvs.config.label import LabelConfig
 from hetvs.config.latency import LatencyConfig
+from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
 from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, TrainConfig
@@ -39,6 +40,8 @@ __all__ = [
     "RESAMPLE_CHOICES",
     "RIDGE_CHOICES",
     "RUNTIMES",
+    "SOLVERS",
+    "TARGETS",
     "TERMS",
     "UNSEEN_CHOICES",
     "UPDATE_METHODS",
@@ -57,6 +60,7 @@ __all__ = [
     "FlipsConfig",
     "LabelConfig",
     "LatencyConfig",
+    "LinearConfig",
     "RefreshConfig",
     "StudentConfig",
     "TeacherConfig",
