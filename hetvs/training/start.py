@@ -16,7 +16,8 @@ def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
     """Return the embedder that `config` describes and its backbone, with the weights of `config.start` if given.
 
     The input size may differ from that of the start. The projection is taken over where the dimension
-    agrees. Raises ConfigError for a start of another architecture.
+    agrees, and the activation may change: ReLU to leaky ReLU keeps the weights. Raises ConfigError for a
+    start of another architecture.
     """
     options = options_of(config.backbone, asdict(config))
     pretrained = config.pretrained and not config.start
@@ -24,7 +25,8 @@ def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
     model = Embedder(backbone.trunk, backbone.features, dim, backbone.preprocess)
     if config.start:
         first, card = load_run(Path(config.start))
-        if (card.backbone, card.backbone_options) != (config.backbone, options):
+        shapes = [{k: v for k, v in o.items() if k != "activation"} for o in (card.backbone_options, options)]
+        if card.backbone != config.backbone or shapes[0] != shapes[1]:
             raise ConfigError(
                 f"start {config.start} is {card.backbone} {card.backbone_options}, not {config.backbone} {options}"
             )
