@@ -160,10 +160,8 @@ def test_the_command_writes_a_report_that_can_be_repeated(
 
 
 def test_check_ends_with_3_unless_the_rule_holds(letters: Path, stored: Callable[..., Path], tmp_path: Path) -> None:
-    result = hetvs(
-        "evaluate", letters, "--old", stored("v1", 0.3), "--query-model", stored("v2+", 2.0), "-o", tmp_path / "r", *FAST,
-        "--check",
-    )  # fmt: skip
+    roles = ("--old", stored("v1", 0.3), "--query-model", stored("v2+", 2.0))
+    result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, "--check")
     assert result.exit_code == 3
     assert "the backward rule is not shown to hold on mAP (v2+ in v1: does not hold)" in result.stderr
 

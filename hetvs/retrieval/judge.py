@@ -10,10 +10,11 @@ from hetvs.files import digest_json
 from hetvs.manifest import Manifest
 from hetvs.retrieval import fidelity, rules
 from hetvs.retrieval.breakdown import Slice, breakdown, require_breakdown
+from hetvs.retrieval.columns import Columns
 from hetvs.retrieval.evidence import Evidence, gather
 from hetvs.retrieval.examples import worst_and_best
 from hetvs.retrieval.flips import flips_of
-from hetvs.retrieval.intervals import Estimate
+from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Contender, Judged, require_contest
 from hetvs.retrieval.protocols import Protocol, class_overlap
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report, Setup
@@ -37,7 +38,7 @@ def evaluate(
     require_breakdown(manifest, protocol, config.by)
     judged = Judged.of(manifest, protocol)
     evidence = gather(judged, gallery, queries, baseline, config)
-    setup = _setup(manifest, protocol, evidence, config)
+    setup = setup_of(manifest, protocol, judged, evidence.columns, evidence.unit, config)
     names = [q.name for q in queries]
     slices: dict[str, tuple[Slice, ...]] = dict.fromkeys(names, ())
     if config.by:
@@ -45,16 +46,18 @@ def evaluate(
         slices = breakdown(evidence, manifest.column(config.by)[asked], names, config)
     return Report(
         setup=setup,
-        models=tuple(_facts(c, gallery) for c in (gallery, *queries, *([baseline] if baseline else []))),
+        models=tuple(facts_of(c, gallery) for c in (gallery, *queries, *([baseline] if baseline else []))),
         cells=_cells(evidence),
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
-        notes=_notes(judged, setup, config.ks),
+        notes=notes_of(judged, setup, config.ks),
     )
 
 
-def _setup(manifest: Manifest, protocol: Protocol, evidence: Evidence, config: EvaluateConfig) -> Setup:
+def setup_of(
+    manifest: Manifest, protocol: Protocol, judged: Judged, columns: Columns, unit: Unit, config: EvaluateConfig
+) -> Setup:
     """Return what is judged and how."""
-    judged, n_asked = evidence.judged, len(evidence.columns.positions)
+    n_asked = len(columns.positions)
     return Setup(
         manifest=str(manifest.source),
         ids_digest=digest_json(judged.ids.tolist()),
@@ -67,7 +70,7 @@ def _setup(manifest: Manifest, protocol: Protocol, evidence: Evidence, config: E
         queries=n_asked,
         skipped=len(judged.queries) - n_asked,
         classes=class_overlap(manifest, protocol),
-        resampled=evidence.unit,
+        resampled=unit,
         draws=config.draws,
         seed=config.seed,
     )
@@ -116,7 +119,7 @@ def _recovery(evidence: Evidence, query: str, metric: str) -> Estimate:
     return rules.recovery(samples[*q_g, metric], samples[*base_base, metric], samples[*g_g, metric])
 
 
-def _facts(contender: Contender, gallery: Contender) -> ModelFacts:
+def facts_of(contender: Contender, gallery: Contender) -> ModelFacts:
     """Return who a contender is, and its cost against the paragon where both cards say it."""
     vectors, card = contender.vectors, contender.card
     paragon_macs = gallery.card.macs if gallery.card else None
@@ -134,7 +137,7 @@ def _facts(contender: Contender, gallery: Contender) -> ModelFacts:
     )
 
 
-def _notes(judged: Judged, setup: Setup, ks: Sequence[int]) -> tuple[str, ...]:
+def notes_of(judged: Judged, setup: Setup, ks: Sequence[int]) -> tuple[str, ...]:
     """Return what a reader must know before trusting a number."""
     notes = []
     shortest = min(len(answers) for _, answers in judged.groups)

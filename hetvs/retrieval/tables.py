@@ -80,9 +80,9 @@ def short_table(report: Report) -> str:
     for cell in report.cells:
         numbers = [f"{100 * cell[m]:.1f}" for m in metrics] if cell.metrics else ["–"] * len(metrics)
         rows.append([cell.query, cell.gallery, cell.kind, *numbers])
-    lines = _aligned(rows)
+    lines = aligned(rows)
     if report.setup.by:
-        lines += ["", f"{metric_name(RULE_METRIC)} by {report.setup.by}", *_aligned(_short_slices(report))]
+        lines += ["", f"{metric_name(RULE_METRIC)} by {report.setup.by}", *aligned(_short_slices(report))]
     for judgement in report.judgements:
         lines += ["", f"{judgement.query}: the heterogeneous rule {verb(judgement.rule[RULE_METRIC])} on mAP."]
         lines += [verdict_sentence(report, judgement), gains_sentence(judgement), flips_sentence(judgement)]
@@ -92,25 +92,25 @@ def short_table(report: Report) -> str:
 def markdown(report: Report) -> str:
     """Return the report as a Markdown page: verdicts, matrix, breakdown, flips, fidelity, cost."""
     metrics = metrics_of(report)
-    parts = ["# Cross-model retrieval report", setup_sentence(report)]
+    parts = ["# Cross-model retrieval report", setup_sentence(report.setup)]
     for judgement in report.judgements:
         title = f"## {judgement.query}: the rule {verb(judgement.rule[RULE_METRIC])} on mAP"
         parts += [title, f"{verdict_sentence(report, judgement)} {gains_sentence(judgement)}"]
     parts += ["## Matrix (percent, 95 % intervals)"]
     header = ["query model", "gallery model", "", *map(metric_name, metrics)]
-    parts += [_markdown_table(header, [cell_line(cell, metrics) for cell in report.cells])]
+    parts += [markdown_table(header, [cell_line(cell, metrics) for cell in report.cells])]
     if report.setup.by:
         parts += [f"## {metric_name(RULE_METRIC)} by {report.setup.by} of the query (percent, 95 % intervals)"]
         lines = [slice_line(j.query, part) for j in report.judgements for part in j.slices]
-        parts += [_markdown_table(slices_header(report.setup.by), lines), SLICES_NOTE]
+        parts += [markdown_table(slices_header(report.setup.by), lines), SLICES_NOTE]
     parts += ["## Flips against the gallery model on both sides (percent, 95 % intervals)"]
-    parts += [_markdown_table(FLIPS_HEADER, [flips_line(j) for j in report.judgements]), FLIPS_NOTE]
+    parts += [markdown_table(FLIPS_HEADER, [flips_line(j) for j in report.judgements]), FLIPS_NOTE]
     parts += ["## Fidelity to the gallery model (percent)"]
     measures = list(report.judgements[0].fidelity)
     rows = [[j.query, *(percent(j.fidelity[m]) for m in measures)] for j in report.judgements]
-    parts += [_markdown_table(["query model", *map(metric_name, measures)], rows)]
+    parts += [markdown_table(["query model", *map(metric_name, measures)], rows)]
     cost = ["model", "role", "MACs", "parameters", "paragon MACs / its MACs"]
-    parts += ["## Cost", _markdown_table(cost, [cost_line(m) for m in report.models])]
+    parts += ["## Cost", markdown_table(cost, [cost_line(m) for m in report.models])]
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
     return "\n\n".join(parts) + "\n"
@@ -127,12 +127,13 @@ def _short_slices(report: Report) -> list[list[str]]:
     return rows
 
 
-def _aligned(rows: list[list[str]]) -> list[str]:
+def aligned(rows: list[list[str]]) -> list[str]:
     """Return rows of a table as lines with columns of one width."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return ["  ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
-def _markdown_table(header: list[str], rows: list[list[str]]) -> str:
+def markdown_table(header: list[str], rows: list[list[str]]) -> str:
+    """Return a Markdown table; a bar inside a cell is escaped."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(text.replace("|", "\\|") for text in line) + " |" for line in lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hetvs.retrieval.intervals import Estimate
-from hetvs.retrieval.report import Judgement, Report
+from hetvs.retrieval.report import Judgement, Report, Setup
 from hetvs.retrieval.rules import Rule
 
 RULE_METRIC = "map"  # the one that `--check` and the sentences speak of
@@ -87,9 +87,8 @@ def flips_sentence(judgement: Judgement) -> str:
     )
 
 
-def setup_sentence(report: Report) -> str:
+def setup_sentence(s: Setup) -> str:
     """Say what was judged: protocol, sizes, open or closed set, resampling."""
-    s = report.setup
     return (
         f"Protocol {s.protocol}, {s.split} split: {s.description}. {s.queries:,} queries"
         f"{f' ({s.skipped:,} skipped)' if s.skipped else ''}, {s.images:,} images, {s.classes.judged:,} classes; "
