@@ -119,6 +119,21 @@ def letters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def closed_letters(tmp_path_factory: pytest.TempPathFactory) -> Manifest:
+    """Four letters, each in every split: 8 train, 2 val, 4 test drawings of each; the first two are half=first."""
+    folder = tmp_path_factory.mktemp("closed")
+    lines = ["id,path,label,split,half"]
+    for number in range(56):
+        letter, place = "DCBA"[number % 4], number // 4
+        draw_letter(letter, seed=number).save(folder / f"{number}.png")
+        split = "train" if place < 8 else "val" if place < 10 else "test"
+        lines.append(f"{letter}{number},{number}.png,{letter},{split},{'first' if letter in 'BC' else 'second'}")
+    (folder / "manifest.csv").write_text("\n".join(lines) + "\n")
+    (folder / "dataset.json").write_text('{"closed_set": true}')
+    return read_manifest(folder)
+
+
+@pytest.fixture(scope="session")
 def run_folder(letters: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of a small edgenet at 32 px: random weights, batch-norm statistics of real images."""
     import torch
