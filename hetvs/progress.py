@@ -1,8 +1,9 @@
-"""One progress bar for every command that works through images."""
+"""The progress bars: of images, and of anything else that is counted."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 Batch = TypeVar("Batch", bound=Sized)
@@ -36,3 +37,30 @@ def track(batches: Iterable[Batch], description: str) -> Iterator[Batch]:
             progress.advance(task, len(batch))
             speed = progress.tasks[task].speed
             progress.update(task, rate=f"{speed:,.0f} images/s" if speed else "")
+
+
+@contextmanager
+def counted(total: int, description: str) -> Iterator[Callable[..., None]]:
+    """Show a progress bar on stderr and yield what it is told by: how many of `total` are done, what was found."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[found]}"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(description, total=total, found="")
+        yield lambda done, found="": progress.update(task, completed=done, found=found)

@@ -136,7 +136,8 @@ def _alone(drawing: Drawing, source: str, operator: Operator) -> str:
 
 
 def _pooled(drawing: Drawing, source: str, operator: Operator) -> str:
-    return drawing.add("GlobalAveragePool", [_alone(drawing, source, operator)])
+    places = drawing.integers(2, 3)  # a mean over places, as the exporter writes it
+    return drawing.add("ReduceMean", [_alone(drawing, source, operator), places], keepdims=1)
 
 
 def _concatenated(drawing: Drawing, source: str, operator: Operator) -> str:

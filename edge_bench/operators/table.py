@@ -19,24 +19,29 @@ TOGETHER = 16  # operators in a process; each has two graphs
 Heard = Callable[[int], None]
 
 
-def time_operators(operators: Sequence[Operator], config: LatencyConfig, heard: Heard) -> dict[Operator, float]:
-    """Return what each operator costs in units of the reference kernel; `heard` is told how many are done.
+def time_operators(
+    operators: Sequence[Operator], config: LatencyConfig, heard: Heard
+) -> tuple[dict[Operator, float], dict[str, str]]:
+    """Return what each operator costs in units of the reference kernel, and the runtime's facts.
 
     The median over rounds of the difference of its two graphs, a round at a time, so that a drift of the host
-    is in both; never below 0. Of `config` it reads rounds and threads.
+    is in both; never below 0. `heard` is told how many are done. Of `config` it reads rounds and threads.
     """
     cores = cores_for(config.threads)
     found: dict[Operator, float] = {}
+    facts: dict[str, str] = {}
     for start in range(0, len(operators), TOGETHER):
         some = operators[start : start + TOGETHER]
         pairs = [pair_of(operator) for operator in some]
         with tempfile.TemporaryDirectory() as folder:
             paths = _written(pairs, Path(folder))
-            ratios = time_graphs(paths, rounds=config.rounds, threads=config.threads, cores=cores)
+            timed = time_graphs(paths, rounds=config.rounds, threads=config.threads, cores=cores)
+        facts = timed.runtime
         for number, (operator, pair) in enumerate(zip(some, pairs, strict=True)):
-            found[operator] = per_copy(ratios[2 * number], ratios[2 * number + 1], pair.copies)
+            larger_R, smaller_R = timed.ratios_GR[2 * number : 2 * number + 2]
+            found[operator] = per_copy(larger_R, smaller_R, pair.copies)
         heard(len(found))
-    return found
+    return found, facts
 
 
 def per_copy(larger: np.ndarray, smaller: np.ndarray, copies: int) -> float:
@@ -54,8 +59,8 @@ def time_models(paths: Sequence[Path], config: LatencyConfig, heard: Heard) -> l
     found: list[float] = []
     for start in range(0, len(paths), TOGETHER):
         some = paths[start : start + TOGETHER]
-        ratios = time_graphs(some, rounds=config.rounds, threads=config.threads, cores=cores)
-        found += [float(value) for value in np.median(ratios, axis=1)]
+        timed = time_graphs(some, rounds=config.rounds, threads=config.threads, cores=cores)
+        found += [float(value) for value in np.median(timed.ratios_GR, axis=1)]
         heard(len(found))
     return found
 

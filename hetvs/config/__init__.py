@@ -20,6 +20,7 @@ from hetvs.config.fetch import FetchConfig
 from hetvs.config.label import LabelConfig
 from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
+from hetvs.config.search import REWARDS, SearchConfig
 from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, TrainConfig
@@ -38,6 +39,7 @@ __all__ = [
     "PROTOCOLS",
     "PROTOTYPE_CHOICES",
     "RESAMPLE_CHOICES",
+    "REWARDS",
     "RIDGE_CHOICES",
     "RUNTIMES",
     "SOLVERS",
@@ -62,6 +64,7 @@ __all__ = [
     "LatencyConfig",
     "LinearConfig",
     "RefreshConfig",
+    "SearchConfig",
     "StudentConfig",
     "TeacherConfig",
     "TrainConfig",

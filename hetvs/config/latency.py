@@ -18,7 +18,7 @@ class LatencyConfig:
     dim: int = setting(128, "D, the dimension of the embedding: that of the teacher")
     rounds: int = setting(11, "rounds of a block of each graph and of the reference kernel")
     threads: int = setting(1, "intra-op threads of the runtime")
-    fitted: int = setting(24, "whole models of random architectures that the fixed costs are fitted on")
+    fitted: int = setting(16, "whole models of random architectures that the fixed costs are fitted on")
     held_out: int = setting(20, "other random architectures that the sum is compared with")
     seed: int = setting(0, "seed of the random architectures")
 

@@ -31,7 +31,7 @@ def hypervolume(points: Sequence[Point], most: float) -> float:
     0.625
     """
     steps = front([(cost, score) for cost, score in points if cost < most], lambda item: item)
-    ends = [cost for cost, _ in steps[1:]] + [most]
+    ends = ([cost for cost, _ in steps] + [most])[1:] if steps else []
     return sum((end - cost) * score for (cost, score), end in zip(steps, ends, strict=True)) / most
 
 
