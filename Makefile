@@ -11,7 +11,7 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-congruent bench arm-parity test test-slow lint type check clean
+.PHONY: help setup demo reproduce reproduce-updates reproduce-congruent bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,6 +31,9 @@ demo: $(INSTALLED) ## the whole pipeline on real images: data, cloud model, edge
 
 reproduce: $(INSTALLED) ## the study behind docs/results.md: hours, a row at a time; a killed one goes on
 	$(BIN)/python -m studies.compatibility
+
+reproduce-updates: $(INSTALLED) ## the study behind docs/results-updates.md: new models in old galleries, about five hours
+	$(BIN)/python -m studies.updates
 
 reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md: updates that keep right answers right, about three hours
 	$(BIN)/python -m studies.congruent

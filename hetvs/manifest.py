@@ -14,10 +14,13 @@ from pathlib import Path
 import numpy as np
 
 from hetvs.errors import ConfigError, ManifestError
+from hetvs.files import digest_bytes
 from hetvs.manifest_check import BOOLEANS, BOX_COLUMNS, KNOWN_COLUMNS, parse_box, table_faults
 from hetvs.manifest_table import SPLITS, Table, read_table
 from hetvs.preprocess import Box
 from hetvs.settings import did_you_mean
+
+HALF = "half"  # a column that every manifest has
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,7 @@ class Manifest:
     def column(self, name: str) -> np.ndarray:
         """Return a known or an extra column as text; is_query and is_gallery are 1 and 0.
 
+        A manifest without a column "half" gets one: half of its classes, see `class_halves`.
         Raises ConfigError, with the nearest name, for an unknown column.
         """
         columns = {
@@ -75,6 +79,8 @@ class Manifest:
             "is_gallery": np.where(self.is_gallery, "1", "0"),
             **self.extra,
         }
+        if name == HALF and HALF not in columns:
+            return class_halves(self.labels)
         if name not in columns:
             raise ConfigError(f"{self.source}: column {name!r} is unknown{did_you_mean(name, list(columns))}")
         return columns[name]
@@ -91,6 +97,19 @@ class Manifest:
             seen = ", ".join(sorted({str(v) for v in column})[:5])
             raise ConfigError(f"{self.source}: no row has {name}={value!r}; the values are {seen}, ...")
         return ~matches if unlike else matches
+
+
+def class_halves(labels: np.ndarray) -> np.ndarray:
+    """Return "first" or "second" for each label: half of the classes each, by the order of their hashed names.
+
+    Rows of no label are in no half, "".
+
+    >>> class_halves(np.array(["a", "b", "a", ""])).tolist()
+    ['second', 'first', 'second', '']
+    """
+    names = sorted(set(labels.tolist()) - {""}, key=lambda label: digest_bytes(label.encode()))
+    half_of = {"": ""} | {label: ("first", "second")[number % 2] for number, label in enumerate(names)}
+    return np.array([half_of[label] for label in labels.tolist()])
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,9 @@ def stage_of(data: Path, teacher: Path, folder: Path, settings: StudentConfig) -
     to_device(model, settings.device)
     views = views_of(folder, encoder, store, settings)
     stage = StudentStage(views, model, prototypes_of(teacher, views, settings.prototypes), settings, encoder)
-    while not stage.queue.full:
+    while not stage.pull.queue.full:
         keys = torch.nn.functional.normalize(torch.randn(IMAGES, encoder.card.dim), dim=1)
-        stage.queue.push(keys, torch.arange(IMAGES), stage.labels)
+        stage.pull.queue.push(keys, torch.arange(IMAGES), stage.labels)
     return stage
 
 

@@ -73,7 +73,9 @@ def test_strength_0_is_the_training_of_a_free_model_bit_for_bit(
     train_teacher(shapes, tmp_path / "free", tiny_teacher)
     for method in UPDATE_METHODS:
         train_update(shapes, old_run, tmp_path / method, replace(TINY, method=method, strength=0.0))
-        assert load_run(tmp_path / method)[1].weights_digest == load_run(tmp_path / "free")[1].weights_digest, method
+        (_, card), (_, free) = load_run(tmp_path / method), load_run(tmp_path / "free")
+        assert card.weights_digest == free.weights_digest, method
+        assert card.space == free.space, "nothing ties it to the old space"
 
 
 @pytest.mark.parametrize("unseen", ["restrict", "soft"])

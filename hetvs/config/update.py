@@ -71,6 +71,11 @@ class UpdateConfig(LabelConfig):
         return bool({"anchor", "soft_influence"} & set(self.active_terms()))
 
     @property
+    def tied(self) -> bool:
+        """Whether anything ties the new model to the old space."""
+        return bool(self.active_terms()) or self.mixes
+
+    @property
     def mixes(self) -> bool:
         """Whether the head sees old vectors among the new ones."""
         return self.method == "mixbct" and self.strength > 0 and self.mix > 0

@@ -29,7 +29,7 @@ from hetvs.training.old_model import OldImages, OldModel
 from hetvs.training.precision import choose_amp
 from hetvs.training.pull import Pull
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
-from hetvs.training.start import build_model
+from hetvs.training.start import build_model, with_architecture
 from hetvs.training.student_stage import class_numbers
 from hetvs.training.teacher import Classifier, leading, numbered
 from hetvs.training.teacher_views import Crops, LiveViews, StoredViews, TeacherViews
@@ -44,10 +44,12 @@ def train_update(
     """Train a new model on the train split of `manifest`, compatible with the old one; write the run to `output`.
 
     The run is in the old space and carries its id. Where the dimension differs it holds the old block, and
-    `output`/own the model with its full vector, a space with an id of its own. The old model (a run, a
-    bundle or a folder of vectors) is never written to. Raises ManifestError when there is nothing to learn
-    from, ConfigError and ArtifactError when the method needs more of the old model than is there.
+    `output`/own the model with its full vector, a space with an id of its own. With strength 0 nothing ties
+    the model, and it is in a space of its own alone. The old model (a run, a bundle or a folder of vectors)
+    is never written to. Raises ManifestError when there is nothing to learn from, ConfigError and
+    ArtifactError when the method needs more of the old model than is there.
     """
+    config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
     classes, targets = numbered(manifest.labels[manifest.rows("train", config.rows)].tolist(), len(store))
@@ -71,12 +73,12 @@ def train_update(
         embedder=trained,
         backbone_options=options_of(config.backbone, asdict(config)),
         preprocess=backbone.preprocess,
-        space=old.space,
+        space=old.space if config.tied else own_space(trained, backbone.preprocess),
         validation=stage.validate(average),
         facts=_facts(manifest, store, len(classes), old, config),
     )
     prototypes: Prototypes | None = Prototypes(average.head.prototypes(), tuple(classes), config.scale)
-    if dim != old.space.dim:
+    if config.tied and dim != old.space.dim:
         own = replace(outcome, space=own_space(trained, backbone.preprocess))
         close_run(output / OWN_NAME, "update", config, own, prototypes)
         outcome, prototypes = replace(outcome, embedder=in_old_space(trained, old.space.dim)), None
