@@ -39,7 +39,7 @@ def test_adjoint() -> None:
 
 @pytest.mark.parametrize("layers", [0, 2, 1])
 def test_three_solvers_reach_one_solution(layers: int) -> None:
-    problem = small_problem(layers=layers)
+    problem = small_problem(8, layers=layers)
     exact = closed_form(problem) if layers != 1 else Dual.of(problem).solution().delta_P
     found = {
         "cg": conjugate_gradients(problem, kfac(problem), tolerance=1e-6, steps=200),
@@ -54,7 +54,7 @@ def test_three_solvers_reach_one_solution(layers: int) -> None:
 
 
 def test_two_seeds_and_two_orders_give_one_solution() -> None:
-    problem = small_problem()
+    problem = small_problem(8)
     order = np.random.default_rng(0).permutation(len(problem))
     other = Problem(problem.net, problem.prefix_n[order], problem.residual_nD[order], problem.ridge, batch=7)
     first = stochastic(problem, kfac(problem, seed=0), tolerance=1e-4, passes=200, batch=6, seed=0)
@@ -65,9 +65,9 @@ def test_two_seeds_and_two_orders_give_one_solution() -> None:
 
 def test_the_preconditioner_saves_steps_where_inputs_have_many_scales() -> None:
     torch.manual_seed(0)
-    net = Linearised(Embedder(nn.Identity(), 12, 2, Preprocess(size_px=8)).double().eval(), layers=0)
-    x = torch.randn(40, 12, dtype=torch.float64) * torch.logspace(-2, 1, 12, dtype=torch.float64)
-    problem = Problem.of(net, x, torch.randn(40, 2, dtype=torch.float64), ridge=1e-6)
+    net = Linearised(Embedder(nn.Identity(), 60, 2, Preprocess(size_px=8)).double().eval(), layers=0)
+    x = torch.randn(200, 60, dtype=torch.float64) * torch.logspace(-1, 1, 60, dtype=torch.float64)
+    problem = Problem.of(net, x, torch.randn(200, 2, dtype=torch.float64), ridge=1e-6)
     steps = [
         conjugate_gradients(problem, precondition, tolerance=1e-6, steps=500).steps
         for precondition in (kfac(problem), lambda v: v)

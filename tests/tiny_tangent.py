@@ -62,4 +62,4 @@ def small_problem(images: int = 12, dim: int = 3, *, layers: int = 0, ridge: flo
     """Return a problem of random targets on the small net."""
     net = Linearised(small_embedder(dim), layers=layers)
     target_nD = torch.randn(images, dim, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
-    return Problem.of(net, net.prefix(pixels_of(images)), target_nD, ridge, batch=5)
+    return Problem.of(net, net.prefix(pixels_of(images)), target_nD, ridge, batch=8)

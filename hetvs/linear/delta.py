@@ -71,7 +71,7 @@ def combine(deltas: Sequence[Delta], signs: Sequence[float]) -> Delta:
         start=first.start,
         layers=first.layers,
         fold=first.fold,
-        images=sum(round(sign) * delta.images for sign, delta in zip(signs, deltas, strict=True)),
+        images=sum(delta.images if sign > 0 else -delta.images for sign, delta in zip(signs, deltas, strict=True)),
         vector_P=vector_P,
     )
 

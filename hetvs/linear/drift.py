@@ -34,7 +34,8 @@ def drift_of(problem: Problem, solution: Solution, before_MD: Tensor, after_MD: 
 
 def move_bound(rows_SP: Tensor, delta_norm: float, queries: int) -> Tensor:
     """Return ||J_x||_F ||dw|| (M,) of M queries from their rows of the Jacobian: ||f(x) - f0(x)|| is at most that."""
-    return torch.unflatten(rows_SP, 0, (queries, -1)).flatten(1).norm(dim=1) * delta_norm
+    bound_M: Tensor = torch.unflatten(rows_SP, 0, (queries, -1)).flatten(1).norm(dim=1) * delta_norm
+    return bound_M
 
 
 def angles(a_MD: Tensor, b_MD: Tensor) -> Tensor:

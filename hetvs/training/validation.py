@@ -49,6 +49,11 @@ class Validation:
 
         Empty when no val image has a relevant one to find.
         """
+        values = self.per_query(query_nD, gallery_nD)
+        return {f"val/{pair}/{name}": round(float(values[name].mean()), 6) for name in ("recall@1", "map") if values}
+
+    def per_query(self, query_nD: np.ndarray, gallery_nD: np.ndarray) -> dict[str, np.ndarray]:
+        """Return recall@1 and map of each answerable val image, in one order for any vectors; empty without one."""
         domains = self.manifest.domains[self.rows]
         values: list[dict[str, np.ndarray]] = []
         for domain in np.unique(domains):
@@ -57,8 +62,7 @@ class Validation:
             ranks = relevant_ranks(self._items(query_nD, asks), self._items(gallery_nD, asked))
             if len(ranks.kept):
                 values.append(per_query(ranks, (1,)))
-        names = ("recall@1", "map") if values else ()
-        return {f"val/{pair}/{n}": round(float(np.concatenate([v[n] for v in values]).mean()), 6) for n in names}
+        return {name: np.concatenate([v[name] for v in values]) for name in (values[0] if values else ())}
 
     def _items(self, vectors_nD: np.ndarray, chosen: np.ndarray) -> Items:
         rows = self.rows[chosen]
