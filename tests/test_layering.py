@@ -37,9 +37,23 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.refresh",),
 )
 TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
-    ("hetvs.losses", "hetvs.models", "hetvs.linear", "hetvs.nas.network", "hetvs.nas.supernet"),
+    (
+        "hetvs.losses",
+        "hetvs.models",
+        "hetvs.linear",
+        "hetvs.nas.network",
+        "hetvs.nas.supernet",
+        "hetvs.nas.recalibration",
+    ),
     ("hetvs.encoders", "hetvs.classifiers"),
-    ("hetvs.training", "hetvs.contenders", "hetvs.backfill", "hetvs.backfill_curve", "hetvs.classifier_contest"),
+    (
+        "hetvs.training",
+        "hetvs.contenders",
+        "hetvs.fuse",
+        "hetvs.backfill",
+        "hetvs.backfill_curve",
+        "hetvs.classifier_contest",
+    ),
     ("hetvs.cli",),
 )
 FLOORS = PLAIN_FLOORS + TORCH_FLOORS

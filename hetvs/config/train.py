@@ -18,6 +18,7 @@ class TrainConfig:
 
     fewest_epochs: ClassVar[int] = 1
     backbone: str = setting("hetvs/resnet18", "trunk of the model, see `hetvs models`")
+    arch: str = setting("", "architecture file of a search: it sets the backbone and img_size")
     width: float = setting(1.0, "channel multiplier of a hetvs/ backbone")
     depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
     blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")

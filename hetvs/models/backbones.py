@@ -1,4 +1,4 @@
-"""Backbones by id: `hetvs/edgenet`, `torchvision/<name>`, `timm/<name>`, `efficientnet_lite0`, `tangent/<id>`.
+"""Backbones by id: `hetvs/edgenet`, `torchvision/<name>`, `timm/<name>`, `efficientnet_lite0`, `tangent/<id>`, `fused`.
 
 A backbone is the trunk of an embedder: normalised (B, 3, S, S) -> pooled features (B, D_h).
 """
@@ -6,7 +6,8 @@ A backbone is the trunk of an embedder: normalised (B, 3, S, S) -> pooled featur
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,13 +19,18 @@ from torch import Tensor, nn
 from hetvs.errors import ConfigError
 from hetvs.linear.network import TangentTrunk
 from hetvs.models.edgenet import edgenet
+from hetvs.models.embedder import Embedder
+from hetvs.models.fused import FUSED, FusedTrunk
 from hetvs.models.leaky import to_leaky
 from hetvs.models.resnet import resnet18
+from hetvs.nas.network import searched
+from hetvs.nas.space import decode
 from hetvs.preprocess import Preprocess
 from hetvs.settings import did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+SEARCHED = "searched"  # what `--arch` names: a trunk by its genes
 TANGENT = "tangent/"  # before the id of the backbone that was linearised
 OURS: dict[str, Callable[..., tuple[nn.Module, int]]] = {"hetvs/edgenet": edgenet, "hetvs/resnet18": resnet18}
 
@@ -54,6 +60,8 @@ def build_backbone(name: str, options: Mapping[str, Any], size_px: int, *, pretr
         adapted, fold = own.pop("adapted"), own.pop("fold")
         base = build_backbone(name.removeprefix(TANGENT), own, size_px)
         return Backbone(TangentTrunk(base.trunk, adapted, fold=fold), 2 * base.features, base.preprocess)
+    if name == FUSED:
+        return _fused(own["members"], own["weights"], size_px)
     leaky = own.pop("activation", "relu") == "leaky_relu"
     for prefix, build in _FAMILIES.items():
         if name.startswith(prefix):
@@ -68,7 +76,7 @@ def backbone_names() -> list[str]:
     """Return every id that can be built here, timm's only when timm is installed."""
     from torchvision.models import list_models
 
-    names = [*OURS, *LITE_WIDTHS]
+    names = [*OURS, SEARCHED, *LITE_WIDTHS]
     names += [f"torchvision/{name}" for name in list_models(module=import_module("torchvision.models"))]
     with suppress(ModuleNotFoundError):
         names += [f"timm/{name}" for name in import_module("timm").list_models()]
@@ -76,13 +84,15 @@ def backbone_names() -> list[str]:
 
 
 def options_of(name: str, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return those `settings` (width, depth, blocks) that the builder of a backbone takes.
+    """Return those `settings` (width, depth, blocks; arch as genes) that the builder of a backbone takes.
 
     >>> options_of("hetvs/edgenet", {"width": 2.0, "depth": 3, "lr": 0.1})
     {'width': 2.0, 'depth': 3}
     """
     activation = settings.get("activation", "relu")
     leaky = {} if activation == "relu" else {"activation": activation}
+    if name == SEARCHED:
+        return {"genes": json.loads(settings["arch"])} | leaky
     if name in LITE_WIDTHS:
         return ({"blocks": settings["blocks"]} if settings.get("blocks") else {}) | leaky
     taken = inspect.signature(OURS[name]).parameters if name in OURS else {}
@@ -93,6 +103,11 @@ def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
     if name not in OURS:
         raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(OURS))}")
     trunk, features = OURS[name](**options)
+    return Backbone(trunk, features, Preprocess(size_px=size_px), tuple(trunk.children()))
+
+
+def _searched(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
+    trunk, features = searched(decode(options["genes"]))
     return Backbone(trunk, features, Preprocess(size_px=size_px), tuple(trunk.children()))
 
 
@@ -185,10 +200,21 @@ def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
 
 _FAMILIES: dict[str, Callable[[str, dict[str, Any], int, bool], Backbone]] = {
     "hetvs/": _ours,
+    SEARCHED: _searched,
     "torchvision/": _torchvision,
     "timm/": _timm,
     "efficientnet_lite": _lite,
 }
+
+
+def _fused(members: Sequence[Mapping[str, Any]], weights: Sequence[float], size_px: int) -> Backbone:
+    """Return the sum of embedders, which normalise for themselves: the trunk sees the pixels as they are."""
+    embedders = []
+    for member in members:
+        base = build_backbone(member["backbone"], member["backbone_options"], member["size_px"])
+        embedders.append(Embedder(base.trunk, base.features, member["dim"], base.preprocess))
+    trunk = FusedTrunk(embedders, [member["size_px"] for member in members], weights)
+    return Backbone(trunk, members[0]["dim"], Preprocess(size_px=size_px, mean=(0.0,) * 3, std=(1.0,) * 3))
 
 
 def _imagenet(size_px: int) -> Preprocess:

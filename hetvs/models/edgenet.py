@@ -29,13 +29,22 @@ class Shortcut(nn.Module):
         return y
 
 
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution, batch norm, ReLU."""
-    return nn.Sequential(
+def conv(
+    inputs: int,
+    outputs: int,
+    kernel: int,
+    stride: int = 1,
+    *,
+    groups: int = 1,
+    relu: bool = True,
+    affine: bool = True,
+) -> nn.Sequential:
+    """Convolution, batch norm and, unless it is left out, ReLU."""
+    parts = [
         nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
+        nn.BatchNorm2d(outputs, affine=affine),
+    ]
+    return nn.Sequential(*parts, *([nn.ReLU(inplace=True)] if relu else []))
 
 
 def separable(inputs: int, outputs: int, stride: int) -> nn.Module:

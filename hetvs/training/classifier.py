@@ -30,7 +30,7 @@ from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
-from hetvs.training.start import build_model
+from hetvs.training.start import build_model, with_architecture
 from hetvs.training.teacher import Classifier, leading
 from hetvs.training.ties import READ_BATCH, Tie, ties_of
 from hetvs.training.validation import Validation
@@ -111,6 +111,7 @@ def train_classifier(manifest: Manifest, output: Path, config: ClassifierConfig,
     The run is that of `train_teacher`: its prototypes are the classifier, and its space is its own. Raises
     ManifestError when there are fewer than two classes, ConfigError when an earlier model shares no class.
     """
+    config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
     classes = sorted(set(manifest.labels[store.rows].tolist()))

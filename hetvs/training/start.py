@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import TypeVar
 
 from hetvs.config import TrainConfig
 from hetvs.errors import ConfigError
-from hetvs.models.backbones import Backbone, build_backbone, options_of
+from hetvs.models.backbones import SEARCHED, Backbone, build_backbone, options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import load_run
+from hetvs.nas.space import decode, encode, read_architecture
+
+R = TypeVar("R", bound=TrainConfig)
+
+
+def with_architecture(config: R) -> R:
+    """Return `config` with what its `arch` says: backbone, input size, and the genes as text instead of a file.
+
+    So a run and its config.toml need the file no longer. Without `arch` nothing changes.
+    """
+    if not config.arch:
+        if config.backbone == SEARCHED:
+            raise ConfigError(
+                f"backbone {SEARCHED!r} has no genes; give --arch FILE, as `hetvs search-student` wrote it"
+            )
+        return config
+    is_text = config.arch.startswith("{")
+    arch = decode(json.loads(config.arch)) if is_text else read_architecture(Path(config.arch))
+    return replace(config, arch=json.dumps(encode(arch)), backbone=SEARCHED, img_size=arch.img_size)
 
 
 def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:

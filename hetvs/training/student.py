@@ -24,7 +24,7 @@ from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
 from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
-from hetvs.training.start import build_model
+from hetvs.training.start import build_model, with_architecture
 from hetvs.training.student_stage import StudentStage
 from hetvs.training.teacher_views import Crops, LiveViews, TeacherViews, cached_views
 
@@ -47,6 +47,7 @@ def train_student(
     `control` may do without one, and gets a space of its own, because it is not in the teacher's.
     """
     require_trainable(config, control=control)
+    config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
     teacher = open_encoder(teacher_path, threads=config.threads)

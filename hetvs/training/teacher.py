@@ -26,7 +26,7 @@ from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.precision import autocast, choose_amp
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.settle import settle
-from hetvs.training.start import build_model
+from hetvs.training.start import build_model, with_architecture
 from hetvs.training.teacher_views import Crops
 from hetvs.training.validation import Validation
 
@@ -166,6 +166,7 @@ def train_teacher(manifest: Manifest, output: Path, config: TeacherConfig, *, re
     The run holds model.safetensors, prototypes.safetensors, card.json, config.toml, metrics.jsonl
     and checkpoints. Raises ManifestError when there is nothing to learn from.
     """
+    config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
     labels = manifest.labels[manifest.rows("train", config.rows)].tolist()
