@@ -51,8 +51,9 @@ def rows_of(found: Sequence[Judged], seeds: int, module: str) -> list[Row]:
     for scenario in dict.fromkeys(one.update.scenario for one in found):
         mine = [one for one in found if one.update.scenario == scenario]
         macs = {one.update.method: one.macs for one in mine}
-        for (method, seed), samples in _samples(mine, seeds).items():
-            for metric, estimate in _estimates(samples, _samples(mine, seeds).get((NONE, seed))):
+        drawn = _samples(mine, seeds)
+        for (method, seed), samples in drawn.items():
+            for metric, estimate in _estimates(samples, None if method == NONE else drawn.get((NONE, seed))):
                 rows.append(
                     Row(
                         study=NAME,
@@ -101,7 +102,7 @@ def _estimates(samples: dict[str, Sample], untreated: dict[str, Sample] | None) 
         yield metric, samples[column].estimate()
     by_chance = samples["reference_right"] * samples["new_wrong"]
     yield "relative_nfr", ratio(samples["negative_flip"], by_chance, "the old model is never right")
-    if untreated is not None and untreated is not samples:
+    if untreated is not None:
         yield KEPT, (samples["new_right"] - untreated["new_right"]).estimate()
         saved = untreated["negative_flip"] - samples["negative_flip"]
         yield SAVED, ratio(saved, untreated["negative_flip"], UNTREATED)
