@@ -75,7 +75,7 @@ def require_same_space(query: SpaceCard, gallery: SpaceCard, query_name: str, ga
 class ModelCard:
     """What a reader must know of one model: its space, its input, its cost, its origin.
 
-    `role` is teacher, student or baseline; `validation` holds metrics read on the val split while
+    `role` is teacher, student, update or control; `validation` holds metrics read on the val split while
     training (0..1); `training` the facts of the run (seed, epochs, losses, data digest, ...).
     """
 
