@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hetvs.config import StudentConfig, TeacherConfig, TrainConfig
+from hetvs.config import FuseConfig, StudentConfig, TeacherConfig, TrainConfig
 from hetvs.settings import read_config, require
 from studies.columns import CARD as COLUMNS_CARD
 from studies.jobs import Job, Kind
@@ -18,6 +18,7 @@ KINDS = {
     for kind in (
         Kind(name="data", whole="manifest.csv", goes_on="", owns=False),
         Kind(name="train", whole="card.json", goes_on="--resume", threaded=True),
+        Kind(name="fuse", whole="card.json"),
         Kind(name="bundles", whole="card.json"),
         Kind(name="vectors", whole="space.json", threaded=True),
         Kind(name="columns", whole=COLUMNS_CARD, threaded=True),
@@ -98,7 +99,8 @@ class Planner:
         """Return a model per seed of `case`; there is one cloud model, with the seed of its recipe."""
         if role_of(case.method) == "cloud":
             seed = read_config(TeacherConfig, self._recipe(case.dataset, "cloud")).seed
-            return [self._model(case, seed, self._cloud(case.dataset, case.method))]
+            train = self._half(case.dataset) if case.method == HALF else self._gallery(case.dataset)
+            return [self._model(case, seed, train)]
         trainer = self._baseline if case.method == BASELINE else self._student
         return [self._model(case, seed, trainer(case, seed)) for seed in self.seeds]
 
@@ -113,7 +115,7 @@ class Planner:
         """Return the model of a run: its bundle, its vectors, its columns."""
         dataset, name = case.dataset, train.output.name
         bundle, vectors = self._measured(dataset, train)
-        cloud = self._measured(dataset, self._cloud(dataset, CLOUD))[1]
+        cloud = self._measured(dataset, self._gallery(dataset))[1]
         role = role_of(case.method)
         gallery = vectors if role == "cloud" else cloud
         words = [
@@ -134,10 +136,27 @@ class Planner:
         vectors = self._job(dataset, "vectors", name, words, (bundle,))
         return bundle, vectors
 
-    def _cloud(self, dataset: Dataset, method: str) -> Job:
+    def _cloud(self, dataset: Dataset) -> Job:
+        """Return the training of the large network, which students follow."""
+        return self._teacher(dataset, "cloud", self._recipe(dataset, "cloud"), {})
+
+    def _half(self, dataset: Dataset) -> Job:
         recipe = self._recipe(dataset, "cloud")
-        half = read_config(TeacherConfig, recipe).img_size // 2
-        return self._teacher(dataset, _slug(method), recipe, {"img_size": half} if method == HALF else {})
+        return self._teacher(
+            dataset, _slug(HALF), recipe, {"img_size": read_config(TeacherConfig, recipe).img_size // 2}
+        )
+
+    def _gallery(self, dataset: Dataset) -> Job:
+        """Return what makes the gallery's model: the large network, and students with it where a recipe says so."""
+        recipe = self._recipe(dataset, "gallery")
+        cloud = self._cloud(dataset)
+        if not recipe.is_file():
+            return cloud
+        paths = read_config(FuseConfig, recipe).runs
+        members = [run for path in paths if (run := self._earlier(dataset, path, cloud)) is not None]
+        outputs = ",".join(str(run.output) for run in members)
+        words = ["hetvs", "fuse", "--config", str(recipe), "--members", outputs]
+        return self._job(dataset, "fuse", "gallery", words, tuple(members), recipe)
 
     def _baseline(self, case: Case, seed: int) -> Job:
         recipe = self._recipe(case.dataset, f"baseline-{_slug(case.size)}")
@@ -183,7 +202,7 @@ class Planner:
             after = (self._baseline(case, seed),)
             values["start"] = after[0].output
         program = ("python", "-m", "studies.control") if case.method == CONTROL else ("hetvs", "train-student")
-        cloud = self._cloud(case.dataset, CLOUD)
+        cloud = self._cloud(case.dataset)
         return self._joined(case.dataset, name, recipe, {**values, "seed": seed}, cloud, after=after, program=program)
 
     def _joined(
@@ -239,7 +258,7 @@ class Planner:
         recipe: Path | None = None,
     ) -> Job:
         home = self.places.home / dataset.name
-        output = home / name if kind == "train" else home / kind / name
+        output = home / name if kind in ("train", "fuse") else home / kind / name
         job = Job(
             name=f"{dataset.name}/{name} {kind}",
             kind=KINDS[kind],

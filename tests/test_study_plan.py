@@ -156,6 +156,22 @@ def test_a_cloud_model_may_have_several_companions(study: Study, recipes: Path) 
     assert [job.output.name for job in cloud.train.after].count("cloud-first") == 1
 
 
+def test_a_gallery_model_may_hold_a_student_of_the_cloud_model(study: Study, recipes: Path) -> None:
+    """Students follow the large network; galleries are embedded by both together."""
+    (recipes / "emoji-gallery.toml").write_text("members = 'runs/cloud, runs/student-gallery'\nweights = '1, 0.5'\n")
+    (recipes / "emoji-student-gallery.toml").write_text(STUDENT_RECIPE)
+    again = Planner(study.places, study.seeds)
+    (gallery,) = again.models(Case(compatibility.EMOJI, "1", CLOUD))
+    student = again.models(at(DEFAULT))[0]
+    cloud, beside = gallery.train.after
+    parse(list(gallery.train.words))
+    assert f"--members {cloud.output},{beside.output}" in " ".join(gallery.train.words)
+    assert all(f"--teacher {cloud.output}" in " ".join(job.words) for job in (beside, student.train))
+    assert str(again.models(gallery.case)[0].columns.output) in " ".join(gallery.columns.words)
+    judged = student.columns.words
+    assert judged[judged.index("--gallery") + 1] == gallery.columns.words[gallery.columns.words.index("--query") + 1]
+
+
 def test_what_is_judged_on_unseen_domains_never_saw_them(study: Study, recipes: Path) -> None:
     """Every training of the variant, those that its cloud model needs too; what is embedded has all domains."""
     (recipes / "emoji-cloud-first.toml").write_text("")

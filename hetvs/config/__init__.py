@@ -17,6 +17,7 @@ from hetvs.config.embed import PRECISIONS, EmbedConfig
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
 from hetvs.config.export import ExportConfig
 from hetvs.config.fetch import FetchConfig
+from hetvs.config.fuse import FuseConfig
 from hetvs.config.label import LabelConfig
 from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
@@ -60,6 +61,7 @@ __all__ = [
     "ExportConfig",
     "FetchConfig",
     "FlipsConfig",
+    "FuseConfig",
     "LabelConfig",
     "LatencyConfig",
     "LinearConfig",
