@@ -11,7 +11,7 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-updates reproduce-congruent bench arm-parity test test-slow lint type check clean
+.PHONY: help setup demo reproduce reproduce-lqf reproduce-updates reproduce-congruent bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ reproduce-updates: $(INSTALLED) ## the study behind docs/results-updates.md: new
 
 reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md: updates that keep right answers right, about three hours
 	$(BIN)/python -m studies.congruent
+
+reproduce-lqf: $(INSTALLED) ## the study behind docs/results-lqf.md: linear-quadratic fine-tuning, about three hours
+	$(BIN)/python -m studies.lqf
 
 # What `make bench` measures: every bundle of the demo, in the runtimes that `make setup` installs; RUNTIMES=all for more.
 BUNDLES ?= $(sort $(wildcard runs/demo/bundles/*))
