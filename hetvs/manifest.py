@@ -100,15 +100,15 @@ class Manifest:
 
 
 def class_halves(labels: np.ndarray) -> np.ndarray:
-    """Return "first" or "second" for each label: half of the classes each, by the order of their hashed names.
+    """Return "first" or "second" for each label, by the hash of its name; "" for no label.
 
-    Rows of no label are in no half, "".
+    A class keeps its half when others come and go, so the halves are only about equal.
 
-    >>> class_halves(np.array(["a", "b", "a", ""])).tolist()
-    ['second', 'first', 'second', '']
+    >>> class_halves(np.array(["e", "f", "e", ""])).tolist()
+    ['first', 'second', 'first', '']
     """
-    names = sorted(set(labels.tolist()) - {""}, key=lambda label: digest_bytes(label.encode()))
-    half_of = {"": ""} | {label: ("first", "second")[number % 2] for number, label in enumerate(names)}
+    hashed = {label: int(digest_bytes(label.encode())[-1], 16) % 2 for label in set(labels.tolist()) - {""}}
+    half_of = {"": ""} | {label: ("first", "second")[bit] for label, bit in hashed.items()}
     return np.array([half_of[label] for label in labels.tolist()])
 
 

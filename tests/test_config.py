@@ -20,11 +20,15 @@ from hetvs.config import (
     FetchConfig,
     StudentConfig,
     TeacherConfig,
+    UpdateConfig,
 )
 from hetvs.errors import ConfigError
 from hetvs.settings import did_you_mean, override, read_toml
 
-STAGES = [FetchConfig, TeacherConfig, StudentConfig, EmbedConfig, EvaluateConfig, ExportConfig, BenchConfig]
+STAGES = [
+    *(FetchConfig, TeacherConfig, StudentConfig, UpdateConfig, EmbedConfig, EvaluateConfig, ExportConfig),
+    BenchConfig,
+]
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -88,6 +92,21 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
         (TeacherConfig, {"dim": 1}, "dim must be >= 2, got 1"),
         (TeacherConfig, {"margin": 1.0}, "margin must be in [0, 1), got 1.0"),
         (TeacherConfig, {"erase": 1.5}, "erase must be in 0..1, got 1.5"),
+        (UpdateConfig, {"dim": 1}, "dim must be 0 or >= 2, got 1"),
+        (UpdateConfig, {"method": "lec"}, "method 'lec' is unknown; did you mean 'lce'?"),
+        (UpdateConfig, {"strength": -1.0}, "strength must be >= 0, got -1.0"),
+        (UpdateConfig, {"smooth": 1.0}, "smooth must be in [0, 1), got 1.0"),
+        (UpdateConfig, {"mix": 1.0}, "mix must be in [0, 1), got 1.0"),
+        (
+            UpdateConfig,
+            {"method": "lce", "unseen": "soft"},
+            "unseen = soft is a route of influence; lce has none",
+        ),
+        (
+            UpdateConfig,
+            {"method": "lce", "extra": "data/icons"},
+            "extra images have no label; take a method with an anchor",
+        ),
         (EmbedConfig, {"split": "tset"}, "split 'tset' is unknown; did you mean 'test'?"),
         (EmbedConfig, {"batch_size": 0}, "batch_size must be >= 1, got 0"),
         (EvaluateConfig, {"ks": (0, 5)}, "ks must be ranks >= 1, got [0, 5]"),

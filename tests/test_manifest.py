@@ -161,6 +161,18 @@ def test_a_wrong_row_filter_is_a_config_error(
         m.rows(where=where)
 
 
+def test_every_manifest_has_halves_of_its_classes(make_manifest: Callable[..., Manifest]) -> None:
+    labels = [f"c{n % 200}" for n in range(400)]
+    plain = make_manifest(labels)
+    first, second = (set(plain.rows(where=f"half={half}").tolist()) for half in ("first", "second"))
+    assert first | second == set(range(400))
+    assert not {labels[row] for row in first} & {labels[row] for row in second}
+    assert 80 <= len({labels[row] for row in first}) <= 120
+    fewer = make_manifest(labels[:50])
+    assert fewer.column("half").tolist() == plain.column("half").tolist()[:50]
+    assert make_manifest(["a", "b"], half=["left", "right"]).column("half").tolist() == ["left", "right"]
+
+
 def test_a_byte_order_mark_and_spaces_are_no_part_of_the_cells(tmp_path: Path) -> None:
     draw(tmp_path / "a.png")
     (tmp_path / "m.csv").write_text("path, label, split\na.png , a, train\n\n", encoding="utf-8-sig")
