@@ -46,3 +46,4 @@ class LinearConfig:
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         for name, asked in (("ridge = 0", not self.ridge), ("without", self.without), ("influence", self.influence)):
             require(not asked or self.solver == "dual", f"{name} needs the exact solution; add --solver dual")
+        require(not (self.without and self.influence), "influence is that of the images that are there; drop without")
