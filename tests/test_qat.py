@@ -176,7 +176,6 @@ def test_a_net_that_rounds_badly_learns_to_live_with_it(
     bundle = EdgeBundle.load(tmp_path / "b")
     facts = bundle.quantisation
     before, after = facts["qat"]["refused_loss"], facts["loss"]
-    print(before, after, facts["qat"]["parity_max_abs"])
     assert facts["qat"]["parity_max_abs"] <= 1e-2
     assert after["cosine_mean"] > before["cosine_mean"] + 0.02
     assert ModelCard.load(run).space == bundle.card.space
