@@ -11,7 +11,7 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-lqf reproduce-updates reproduce-congruent bench arm-parity test test-slow lint type check clean
+.PHONY: help setup demo reproduce reproduce-lqf reproduce-updates reproduce-refresh reproduce-congruent bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +34,9 @@ reproduce: $(INSTALLED) ## the study behind docs/results.md: hours, a row at a t
 
 reproduce-updates: $(INSTALLED) ## the study behind docs/results-updates.md: new models in old galleries, about five hours
 	$(BIN)/python -m studies.updates
+
+reproduce-refresh: $(INSTALLED) ## the study behind docs/results-refresh.md: galleries refreshed bit by bit; after reproduce-updates an hour
+	$(BIN)/python -m studies.refresh
 
 reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md: updates that keep right answers right, about three hours
 	$(BIN)/python -m studies.congruent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,20 @@ from hetvs.manifest import Manifest
 from hetvs.models.map_storage import load_map
 from hetvs.refresh.curve_report import CurveReport
 from hetvs.refresh.judge_curve import RANDOM, Sides, judge_curves
+from hetvs.refresh.maps import SpaceMap
 from hetvs.refresh.order import ranked
 from hetvs.refresh.versions import VersionedVectors
 from hetvs.retrieval.matrix import Contender, Judged
 from hetvs.retrieval.protocols import protocol_of
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An old gallery, the map that leads from it where one is used, and the vectors of the judged images."""
+
+    gallery: VersionedVectors
+    space_map: SpaceMap | None
+    sides: Sides
 
 
 def backfill_curves(
@@ -27,19 +38,34 @@ def backfill_curves(
     Raises IncompatibleSpaceError when old and new rows could not be asked together, ArtifactError when a judged
     image has no old vector.
     """
+    judged = Judged.of(manifest, protocol_of(manifest, config.protocol, config.split, config.rows))
+    opened = sides_of(judged, manifest, old, new, map_folder, config)
+    return judge_curves(judged, opened.sides, orders_of(judged, manifest, opened, access, config), config)
+
+
+def sides_of(
+    judged: Judged, manifest: Manifest, old: Path, new: Path, map_folder: Path | None, config: CurveConfig
+) -> Opened:
+    """Return what stands in the gallery of the judged images before, at the start of and after its refresh."""
     gallery, entrant = VersionedVectors.load(old), enter(new, new.resolve().name)
     space_map = load_map(map_folder) if map_folder else None
     start = start_of(gallery, entrant, space_map, str(old))
-    judged = Judged.of(manifest, protocol_of(manifest, config.protocol, config.split, config.rows))
     newer = entrant.contender(manifest, judged.rows, batch_size=config.batch_size, threads=config.threads)
-    aligned = [judged.align(Contender(str(old), side.vectors)) for side in (gallery, start)]
-    place_of = {image_id: row for row, image_id in enumerate(gallery.vectors.ids)}
-    places = np.array([place_of[image_id] for image_id in judged.ids.tolist()])
+    old_nD, start_nD = (judged.align(Contender(str(old), side.vectors)) for side in (gallery, start))
+    control_nD = old_nD if space_map and old_nD.shape == start_nD.shape else None
+    return Opened(gallery, space_map, Sides(old_nD, judged.align(newer), start_nD, control_nD))
+
+
+def orders_of(
+    judged: Judged, manifest: Manifest, opened: Opened, access: Path | None, config: CurveConfig
+) -> dict[str, list[np.ndarray]]:
+    """Return the row orders of the judged images by name: they are scored within the whole gallery, as in a plan."""
+    gallery = opened.gallery
+    row_of = {image_id: row for row, image_id in enumerate(gallery.vectors.ids)}
+    rows = np.array([row_of[image_id] for image_id in judged.ids.tolist()])
     orders = {}
     for name in config.order:
         seeds = range(config.seed, config.seed + config.seeds) if name == RANDOM else (config.seed,)
-        scored = [scores(name, gallery, manifest, space_map, access, seed)[places] for seed in seeds]
+        scored = [scores(name, gallery, manifest, opened.space_map, access, seed)[rows] for seed in seeds]
         orders[name] = [ranked(score_n, judged.ids.tolist()) for score_n in scored]
-    same_dim = gallery.vectors.space.dim == start.vectors.space.dim
-    control_nD = aligned[0] if space_map and same_dim else None
-    return judge_curves(judged, Sides(aligned[0], judged.align(newer), aligned[1], control_nD), orders, config)
+    return orders

@@ -8,7 +8,7 @@ A stage has a file of its own here; all are imported from `hetvs.config`.
 from __future__ import annotations
 
 from hetvs.config.adapt import DIRECTIONS, MAP_METHODS, AdaptConfig
-from hetvs.config.backfill import ORDERS, BackfillConfig, CurveConfig, RefreshConfig
+from hetvs.config.backfill import CURVE_METRICS, ORDERS, BackfillConfig, CurveConfig, RefreshConfig
 from hetvs.config.bench import RUNTIMES, BenchConfig
 from hetvs.config.classifier import CONGRUENT, DISTANCES, FOCUS, ClassifierConfig
 from hetvs.config.clusters import ClustersConfig
@@ -23,18 +23,21 @@ from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
 from hetvs.config.search import REWARDS, SearchConfig
 from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
+from hetvs.config.supernet import MODES, SPACES, SupernetConfig
 from hetvs.config.teacher import TeacherConfig
-from hetvs.config.train import AMP_CHOICES, TrainConfig
+from hetvs.config.train import AMP_CHOICES, LoopConfig, TrainConfig
 from hetvs.config.update import UNSEEN_CHOICES, UPDATE_METHODS, UPDATE_TERMS, UpdateConfig
 
 __all__ = [
     "AMP_CHOICES",
     "CONGRUENT",
+    "CURVE_METRICS",
     "DIRECTIONS",
     "DISTANCES",
     "FOCUS",
     "JUDGED",
     "MAP_METHODS",
+    "MODES",
     "ORDERS",
     "PRECISIONS",
     "PROTOCOLS",
@@ -44,6 +47,7 @@ __all__ = [
     "RIDGE_CHOICES",
     "RUNTIMES",
     "SOLVERS",
+    "SPACES",
     "TARGETS",
     "TERMS",
     "UNSEEN_CHOICES",
@@ -65,9 +69,11 @@ __all__ = [
     "LabelConfig",
     "LatencyConfig",
     "LinearConfig",
+    "LoopConfig",
     "RefreshConfig",
     "SearchConfig",
     "StudentConfig",
+    "SupernetConfig",
     "TeacherConfig",
     "TrainConfig",
     "UpdateConfig",

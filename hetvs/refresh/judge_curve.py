@@ -7,17 +7,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from hetvs.config import CurveConfig
+from hetvs.config import CURVE_METRICS, CurveConfig
 from hetvs.refresh import curve
 from hetvs.refresh.curve_report import Curve, CurveReport
 from hetvs.retrieval.intervals import Sample, bootstrap, choose_unit
-from hetvs.retrieval.matrix import Judged, cell
+from hetvs.retrieval.matrix import CellScores, Judged, cell
 from hetvs.retrieval.rules import Rule, verdict
 
 RANDOM = "random"
 NO_MAP = "no map"
 Order = np.ndarray  # row numbers of all judged images, the first to be refreshed first
-Key = tuple[str, int, int]  # curve, number of its order, refreshed images
+Point = tuple[str, int, int]  # curve, number of its order, refreshed images
 OLD_OLD, NEW_NEW = ("old,old", 0, 0), ("new,new", 0, 0)
 
 
@@ -46,6 +46,20 @@ def refreshed(start_nD: np.ndarray, new_nD: np.ndarray, order: Order, count: int
     return gallery_nD
 
 
+@dataclass(frozen=True)
+class Columns:
+    """One value per answerable query at every point of every curve.
+
+    `positions` (M,) are the places of the queries in `Judged`, `counts` the numbers of refreshed images that are
+    read, `orders` how many orders a curve is the mean of.
+    """
+
+    positions: np.ndarray
+    counts: list[int]
+    orders: dict[str, int]
+    values: dict[Point, np.ndarray]
+
+
 def judge_curves(
     judged: Judged, sides: Sides, orders: Mapping[str, Sequence[Order]], config: CurveConfig
 ) -> CurveReport:
@@ -54,63 +68,62 @@ def judge_curves(
     An order by several row orders (random ones) is read as their mean. With `sides.control_nD` the first order
     is read once more without the map, on bare arrays. Raises ManifestError when every query is skipped.
     """
-    counts = curve.counts(len(judged.ids), config.points)
-    starts = dict.fromkeys(orders, sides.start_nD)
-    if sides.control_nD is not None:
-        first = next(iter(orders))
-        orders, starts = {**orders, NO_MAP: orders[first]}, {**starts, NO_MAP: sides.control_nD}
-    asked, columns = _columns(judged, sides, orders, starts, counts, config)
-    labels = judged.labels[asked]
-    unit = choose_unit(config.resample, len(asked), len(np.unique(labels)))
-    drawn = bootstrap(np.column_stack(list(columns.values())), labels, unit=unit, draws=config.draws, seed=config.seed)
-    samples = dict(zip(columns, drawn, strict=True))
-    share_P = np.array(counts) / len(judged.ids)
-    read = {
-        name: [[samples[name, number, count] for count in counts] for number in range(len(many))]
-        for name, many in orders.items()
-    }
+    columns = read_columns(judged, sides, orders, config)[config.metric]
+    labels = judged.labels[columns.positions]
+    unit = choose_unit(config.resample, len(labels), len(np.unique(labels)))
+    values_MC = np.column_stack(list(columns.values.values()))
+    drawn = bootstrap(values_MC, labels, unit=unit, draws=config.draws, seed=config.seed)
+    samples = dict(zip(columns.values, drawn, strict=True))
     return CurveReport(
         metric=config.metric,
         split=config.split,
         protocol=config.protocol,
-        queries=len(asked),
+        queries=len(labels),
         images=len(judged.ids),
         resampled=unit,
         draws=config.draws,
         seed=config.seed,
         old_old=samples[OLD_OLD].estimate(),
         new_new=samples[NEW_NEW].estimate(),
-        curves=_with_gains(share_P, read, samples[OLD_OLD], samples[NEW_NEW]),
+        curves=curves_of(columns, samples, len(judged.ids)),
     )
 
 
-def _columns(
-    judged: Judged,
-    sides: Sides,
-    orders: Mapping[str, Sequence[Order]],
-    starts: Mapping[str, np.ndarray],
-    counts: Sequence[int],
-    config: CurveConfig,
-) -> tuple[np.ndarray, dict[Key, np.ndarray]]:
-    """Return the positions of the answerable queries, and the values per query of every point of every curve."""
+def read_columns(
+    judged: Judged, sides: Sides, orders: Mapping[str, Sequence[Order]], config: CurveConfig
+) -> dict[str, Columns]:
+    """Return the values per query of every point of every curve, by metric."""
+    counts = curve.counts(len(judged.ids), config.points)
+    planned = {name: (sides.start_nD, many) for name, many in orders.items()}
+    if sides.control_nD is not None:
+        planned[NO_MAP] = (sides.control_nD, next(iter(orders.values())))
 
-    def read(query_nD: np.ndarray, gallery_nD: np.ndarray) -> np.ndarray:
-        return cell(judged, ("new", query_nD), ("gallery", gallery_nD), (1,), threads=config.threads).per_query[
-            config.metric
-        ]
+    def read(query_nD: np.ndarray, gallery_nD: np.ndarray) -> CellScores:
+        return cell(judged, ("query", query_nD), ("gallery", gallery_nD), (1,), threads=config.threads)
 
-    old = cell(judged, ("old", sides.old_nD), ("old", sides.old_nD), (1,), threads=config.threads)
-    columns = {OLD_OLD: old.per_query[config.metric], NEW_NEW: read(sides.new_nD, sides.new_nD)}
-    for name, many in orders.items():
-        at_start = read(sides.new_nD, starts[name])
+    cells = {OLD_OLD: read(sides.old_nD, sides.old_nD), NEW_NEW: read(sides.new_nD, sides.new_nD)}
+    for name, (start_nD, many) in planned.items():
+        at_start = read(sides.new_nD, start_nD)
         for number, order in enumerate(many):
             for count in counts:
                 if count in (0, len(order)):
-                    columns[name, number, count] = columns[NEW_NEW] if count else at_start
+                    cells[name, number, count] = cells[NEW_NEW] if count else at_start
                 else:
-                    gallery_nD = refreshed(starts[name], sides.new_nD, order, count)
-                    columns[name, number, count] = read(sides.new_nD, gallery_nD)
-    return old.queries, columns
+                    cells[name, number, count] = read(sides.new_nD, refreshed(start_nD, sides.new_nD, order, count))
+    asked, sizes = cells[OLD_OLD].queries, {name: len(many) for name, (_, many) in planned.items()}
+    return {
+        metric: Columns(asked, counts, sizes, {point: found.per_query[metric] for point, found in cells.items()})
+        for metric in CURVE_METRICS
+    }
+
+
+def curves_of(columns: Columns, samples: Mapping[Point, Sample], n_images: int) -> tuple[Curve, ...]:
+    """Return every curve of `columns` from the paired samples of their means."""
+    read = {
+        name: [[samples[name, number, count] for count in columns.counts] for number in range(many)]
+        for name, many in columns.orders.items()
+    }
+    return _with_gains(np.array(columns.counts) / n_images, read, samples[OLD_OLD], samples[NEW_NEW])
 
 
 def _with_gains(

@@ -13,7 +13,8 @@ from hetvs.retrieval.columns import columns_of
 from hetvs.retrieval.fidelity import cosines
 from hetvs.retrieval.intervals import Estimate, choose_unit
 from hetvs.retrieval.matrix import Judged
-from hetvs.retrieval.rules import Rule, verdict
+from hetvs.retrieval.rules import Rule
+from hetvs.retrieval.updates import backward_rule
 from hetvs.retrieval.words import metric_name, percent
 
 METRICS = ("recall@1", "map")
@@ -65,10 +66,6 @@ def judge_map(
     found = columns_of(judged, vectors, [crossed, (old, old), (new, new)], (1,), config.threads)
     unit = choose_unit(config.resample, len(found.positions), len(np.unique(found.labels)))
     samples = found.samples(unit=unit, draws=config.draws, seed=config.seed)
-    rules = {}
-    for metric in METRICS:
-        difference = (samples[*crossed, metric] - samples[old, old, metric]).estimate()
-        rules[metric] = Rule(difference, verdict(difference))
     return MapJudgement(
         direction=config.direction,
         split=config.split,
@@ -76,6 +73,6 @@ def judge_map(
         crossed={metric: samples[*crossed, metric].estimate() for metric in METRICS},
         old_old={metric: samples[old, old, metric].estimate() for metric in METRICS},
         new_new={metric: samples[new, new, metric].estimate() for metric in METRICS},
-        rule=rules,
+        rule={metric: backward_rule(samples[*crossed, metric], samples[old, old, metric]) for metric in METRICS},
         cosine=float(cosines(vectors["mapped"], to_nD).mean()),
     )

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hetvs.config import AdaptConfig, TrainConfig
+from hetvs.config import AdaptConfig, LoopConfig
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.ridge import ridge
 
@@ -76,7 +76,7 @@ class MapStage(Stage):
 
 def fit_mlp(source_nD: Tensor, target_nD: Tensor, config: AdaptConfig) -> dict[str, np.ndarray]:
     """Return the arrays of an MLP map (see `SpaceMap`), trained by the one loop; it takes seconds."""
-    schedule = TrainConfig(
+    schedule = LoopConfig(
         epochs=config.epochs,
         batch_size=STEP_PAIRS,
         lr=config.lr,
