@@ -88,3 +88,15 @@ def test_resuming_with_other_settings_is_refused(
     train_student(shapes, shapes_cloud, tmp_path / "edge", tiny_student)
     with pytest.raises(ConfigError, match=f"{CONFIG_NAME}: the run was started with lr = 0.003, not 0.1"):
         train_student(shapes, shapes_cloud, tmp_path / "edge", replace(tiny_student, lr=0.1), resume=True)
+
+
+def test_a_setting_that_is_younger_than_the_run_is_its_default(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny_student: StudentConfig
+) -> None:
+    train_student(shapes, shapes_cloud, tmp_path / "edge", tiny_student)
+    started = tmp_path / "edge" / CONFIG_NAME
+    lines = started.read_text().splitlines(keepends=True)
+    started.write_text("".join(line for line in lines if not line.startswith(("noise", "lr"))))
+    train_student(shapes, shapes_cloud, tmp_path / "edge", tiny_student, resume=True)
+    with pytest.raises(ConfigError, match="the run was started with noise = 0.0, not 0.5"):
+        train_student(shapes, shapes_cloud, tmp_path / "edge", replace(tiny_student, noise=0.5), resume=True)
