@@ -120,3 +120,46 @@ def test_images_of_new_classes_count_for_nothing() -> None:
     none = mean_over_known(values, torch.zeros(3, dtype=torch.bool))
     (gradient,) = torch.autograd.grad(none, values)
     assert (none.item(), gradient.tolist()) == (0, [0, 0, 0])
+
+
+def blobs(images: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Six overlapping clouds of points in eight dimensions."""
+    generator = torch.Generator().manual_seed(seed)
+    centres = torch.randn(6, 8, generator=torch.Generator().manual_seed(0))
+    labels = torch.randint(6, (images,), generator=generator)
+    return centres[labels] + 1.2 * torch.randn(images, 8, generator=generator), labels
+
+
+def fitted(seed: int, reference: Tensor | None = None) -> torch.nn.Module:
+    """A small network trained on 400 points from the weights of `seed`, held to the reference's logits by LDI."""
+    points, labels = blobs(400, seed=1)
+    torch.manual_seed(seed)
+    net = torch.nn.Sequential(torch.nn.Linear(8, 64), torch.nn.ReLU(), torch.nn.Linear(64, 6))
+    optimiser = torch.optim.Adam(net.parameters(), lr=0.01)
+    for _ in range(200):
+        logits = net(points)
+        loss = torch.nn.functional.cross_entropy(logits, labels)
+        if reference is not None:
+            loss = 0.2 * loss + 0.8 * logit_inhibition(logits, reference).mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+    return net.requires_grad_(False)
+
+
+def test_two_students_of_two_ensembles_flip_less_than_two_networks_alone() -> None:
+    """ELODI on a toy: the seeds of the students and of both ensembles all differ."""
+    points, labels = blobs(4000, seed=2)
+    seen, _ = blobs(400, seed=1)
+
+    def right(net: torch.nn.Module) -> Tensor:
+        return net(points).argmax(dim=1) == labels
+
+    def follower(seed: int, members: range) -> torch.nn.Module:
+        return fitted(seed, torch.stack([fitted(member)(seen) for member in members]).mean(0))
+
+    old, new = right(fitted(0)), right(fitted(1))
+    old_follower, new_follower = right(follower(0, range(10, 15))), right(follower(1, range(20, 25)))
+    alone, held = (old & ~new).float().mean().item(), (old_follower & ~new_follower).float().mean().item()
+    assert held < 0.6 * alone
+    assert new_follower.float().mean() > new.float().mean() - 0.003
