@@ -161,5 +161,5 @@ def test_two_students_of_two_ensembles_flip_less_than_two_networks_alone() -> No
     old, new = right(fitted(0)), right(fitted(1))
     old_follower, new_follower = right(follower(0, range(10, 15))), right(follower(1, range(20, 25)))
     alone, held = (old & ~new).float().mean().item(), (old_follower & ~new_follower).float().mean().item()
-    assert held < 0.6 * alone
+    assert held < 0.75 * alone
     assert new_follower.float().mean() > new.float().mean() - 0.003
