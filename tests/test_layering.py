@@ -25,10 +25,10 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.files", "hetvs.progress"),
     ("hetvs.settings", "hetvs.arrays", "hetvs.levels"),
     ("hetvs.config",),
-    ("hetvs.nas.space", "hetvs.nas.operators"),
+    ("hetvs.nas.space", "hetvs.nas.operators", "hetvs.nas.paths"),
     (
         *("hetvs.nas.latency", "hetvs.nas.costs", "hetvs.nas.front", "hetvs.nas.breeding", "hetvs.nas.candidate"),
-        *("hetvs.nas.samplers", "hetvs.nas.history", "hetvs.nas.search", "hetvs.nas.results"),
+        *("hetvs.nas.samplers", "hetvs.nas.history", "hetvs.nas.search", "hetvs.nas.results", "hetvs.nas.extras"),
     ),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
     ("hetvs.card_fields",),
@@ -44,6 +44,7 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.nas.network",
         "hetvs.nas.supernet",
         "hetvs.nas.recalibration",
+        "hetvs.nas.storage",
     ),
     ("hetvs.encoders", "hetvs.classifiers"),
     (
@@ -53,6 +54,11 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.backfill",
         "hetvs.backfill_curve",
         "hetvs.classifier_contest",
+        "hetvs.nas.judge",
+        "hetvs.nas.points",
+        "hetvs.nas.rewards",
+        "hetvs.nas.pairing",
+        "hetvs.nas.driver",
     ),
     ("hetvs.cli",),
 )

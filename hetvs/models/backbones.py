@@ -30,6 +30,7 @@ from hetvs.settings import did_you_mean
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_STD = (58.395, 57.12, 57.375)
+SUPERNET = "supernet"  # of the card of a run that holds many models
 SEARCHED = "searched"  # what `--arch` names: a trunk by its genes
 TANGENT = "tangent/"  # before the id of the backbone that was linearised
 OURS: dict[str, Callable[..., tuple[nn.Module, int]]] = {"hetvs/edgenet": edgenet, "hetvs/resnet18": resnet18}
@@ -63,6 +64,8 @@ def build_backbone(name: str, options: Mapping[str, Any], size_px: int, *, pretr
     if name == FUSED:
         return _fused(own["members"], own["weights"], size_px)
     leaky = own.pop("activation", "relu") == "leaky_relu"
+    if name == SUPERNET:
+        raise ConfigError("a supernet is many models, not one; `hetvs search-student --supernet RUN` exports the best")
     for prefix, build in _FAMILIES.items():
         if name.startswith(prefix):
             backbone = build(name, own, size_px, pretrained)

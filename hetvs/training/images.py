@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hetvs.config import TrainConfig
+from hetvs.config import LoopConfig
 from hetvs.encoders import batches
 from hetvs.errors import ManifestError
 from hetvs.files import digest_bytes, digest_file
@@ -77,7 +77,7 @@ class ImageStore:
         return np.asarray(image).transpose(2, 0, 1)
 
 
-def images_of(manifest: Manifest, config: TrainConfig) -> ImageStore:
+def images_of(manifest: Manifest, config: LoopConfig) -> ImageStore:
     """Return the train images of `manifest`, and after them, without their labels, all those of `config.extra`."""
     rows = manifest.rows("train", config.rows)
     if not len(rows):

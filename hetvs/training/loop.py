@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from hetvs.config import TrainConfig
+from hetvs.config import LoopConfig
 from hetvs.errors import HetvsError
 from hetvs.files import write_bytes
 from hetvs.models.storage import load_checkpoint
@@ -53,14 +53,14 @@ class Stage(ABC):
         """Take that state back."""
 
 
-def prepare(config: TrainConfig) -> None:
+def prepare(config: LoopConfig) -> None:
     """Set threads, seed and allocator of this process, before a model is built."""
     torch.set_num_threads(config.threads or os.cpu_count() or 1)
     torch.manual_seed(config.seed)
     keep_freed_memory()
 
 
-def train(stage: Stage, config: TrainConfig, folder: Path, *, resume: bool) -> nn.Module:
+def train(stage: Stage, config: LoopConfig, folder: Path, *, resume: bool) -> nn.Module:
     """Train `stage.model`, with checkpoints in `folder`; return the averaged model, in eval mode."""
     run = _Run(stage, config, folder)
     if resume and (folder / CHECKPOINT).is_file():
@@ -87,7 +87,7 @@ def train(stage: Stage, config: TrainConfig, folder: Path, *, resume: bool) -> n
 class _Run:
     """The state of a training in progress, and one step of it."""
 
-    def __init__(self, stage: Stage, config: TrainConfig, folder: Path) -> None:
+    def __init__(self, stage: Stage, config: LoopConfig, folder: Path) -> None:
         self.stage, self.config, self.path = stage, config, folder / CHECKPOINT
         self.batch = min(config.batch_size, stage.images)
         self.steps_per_epoch = stage.images // self.batch
@@ -167,7 +167,7 @@ def learning_rate_factor(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def _groups(model: nn.Module, config: TrainConfig) -> list[dict[str, Any]]:
+def _groups(model: nn.Module, config: LoopConfig) -> list[dict[str, Any]]:
     """Parameters by decay (norms, biases and prototypes have none) and by the trunk's own rate."""
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for name, parameter in model.named_parameters():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hetvs.artifacts import ModelCard, SpaceCard
-from hetvs.config import TrainConfig
+from hetvs.config import LoopConfig, TrainConfig
 from hetvs.errors import ConfigError
 from hetvs.files import write_text
 from hetvs.models.cost import macs_of, parameters_of
@@ -23,22 +23,24 @@ from hetvs.settings import read_toml
 
 CONFIG_NAME = "config.toml"
 MAY_CHANGE = ("amp", "threads", "validate_every", "checkpoint_every")  # between a run and its resumption
-R = TypeVar("R", bound=TrainConfig)
+R = TypeVar("R", bound=LoopConfig)
 M = TypeVar("M", bound=nn.Module)
 
 
 def open_run(folder: Path, config: R, choose_amp: Callable[[], str]) -> R:
     """Return `config` with `amp` resolved, written to config.toml; a resumed run keeps what is there.
 
-    Raises ConfigError when a resumed run is asked for other settings than it was started with.
+    A setting that came to hetvs after the run had been started is the default there. Raises ConfigError when a
+    resumed run is asked for other settings than it was started with.
     """
     path = folder / CONFIG_NAME
     if path.is_file():
-        started = read_toml(path)
-        for name, value in asdict(config).items():
-            if name not in MAY_CHANGE and started.get(name) != value:
+        started = {f.name: f.default for f in fields(config)} | read_toml(path)
+        for name, given in asdict(config).items():
+            value = list(given) if isinstance(given, tuple) else given  # TOML has no tuples
+            if name not in MAY_CHANGE and started[name] != value:
                 raise ConfigError(
-                    f"{path}: the run was started with {name} = {started.get(name)!r}, not {value!r}; "
+                    f"{path}: the run was started with {name} = {started[name]!r}, not {value!r}; "
                     "resume it with the same settings, or start again with --overwrite"
                 )
         return replace(config, amp=str(started["amp"]))

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from hetvs.artifacts import ModelCard, is_bundle
-from hetvs.config import StudentConfig
+from hetvs.config import StudentConfig, SupernetConfig
 from hetvs.encoders import Encoder, open_encoder
 from hetvs.errors import ConfigError
 from hetvs.losses import LOSSES, require_anchored
@@ -92,11 +92,12 @@ def require_trainable(config: StudentConfig, *, control: bool) -> None:
         )
 
 
-def views_of(output: Path, teacher: Encoder, store: ImageStore, config: StudentConfig) -> TeacherViews:
+def views_of(output: Path, teacher: Encoder, store: ImageStore, config: StudentConfig | SupernetConfig) -> TeacherViews:
     """Return the views that the settings ask for: cached ones, or a live teacher."""
     crops = Crops(store, Augment(), config.views_seed)
     if not config.views:
-        return LiveViews(crops, teacher, config.img_size, mixup=config.mixup)
+        mixup = isinstance(config, StudentConfig) and config.mixup
+        return LiveViews(crops, teacher, config.img_size, mixup=mixup)
     folder = Path(config.views_folder) if config.views_folder else output / "views"
     return cached_views(folder, teacher, crops, views=config.views, student_px=config.img_size)
 

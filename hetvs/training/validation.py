@@ -15,6 +15,12 @@ from hetvs.retrieval.search import Items, relevant_ranks
 BATCH = 128
 
 
+def read_pixels(manifest: Manifest, rows: np.ndarray, size_px: int) -> np.ndarray:
+    """Return the images of some rows, (n, 3, S, S) uint8 as evaluation sees them, channels last in memory."""
+    read = Preprocess(size_px=size_px).read
+    return np.stack([read(manifest.paths[row], manifest.box(row)) for row in rows]).transpose(0, 3, 1, 2)
+
+
 class Validation:
     """The val images of a manifest; each image asks the images of other domains, or all others.
 
@@ -29,16 +35,18 @@ class Validation:
         """Return the float32 unit vectors (n, D) of the val images; `model` is left in eval mode."""
         if not len(self.rows):
             return np.empty((0, 1), np.float32)
-        if size_px not in self._pixels:
-            read = Preprocess(size_px=size_px).read
-            images = [read(self.manifest.paths[r], self.manifest.box(r)) for r in self.rows]
-            self._pixels[size_px] = np.stack(images).transpose(0, 3, 1, 2)
         model.eval()
         device = next(model.parameters()).device
         with torch.inference_mode():
-            chunks = torch.split(torch.from_numpy(self._pixels[size_px]), BATCH)
+            chunks = torch.split(torch.from_numpy(self.pixels(size_px)), BATCH)
             vectors: np.ndarray = torch.cat([model(chunk.to(device)).float().cpu() for chunk in chunks]).numpy()
         return vectors
+
+    def pixels(self, size_px: int) -> np.ndarray:
+        """Return the val images (n, 3, S, S) uint8 as evaluation sees them; read once for each size."""
+        if size_px not in self._pixels:
+            self._pixels[size_px] = read_pixels(self.manifest, self.rows, size_px)
+        return self._pixels[size_px]
 
     def encoded(self, encoder: Encoder) -> np.ndarray:
         """Return the unit vectors (n, D) of the val images by an encoder."""
