@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hetvs.config.supernet import SPACES
 from hetvs.settings import require, require_choice, setting
-
-SPACES = ("hetvs-s", "shuffle")
 
 
 @dataclass(frozen=True, kw_only=True)

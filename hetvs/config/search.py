@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hetvs.config.evaluate import JUDGED
+from hetvs.config.supernet import MODES
 from hetvs.settings import require, require_choice, setting
 
 REWARDS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7")
@@ -14,6 +15,12 @@ REWARDS = ("R1", "R2", "R3", "R4", "R5", "R6", "R7")
 class SearchConfig:
     """`hetvs search-student`."""
 
+    mode: str = setting(
+        "anchored",
+        "anchored: a front of cost and reward, exported as it is; faithful: as published, one winner to train anew",
+        choices=MODES,
+    )
+    supernet_config: str = setting("", "without --supernet: TOML file of settings that the supernet is trained by")
     reward: str = setting(
         "R2",
         "what is searched for: R1 M(q,q), R2 M(q,g), R3 their product, R4 R2 by measured latency, R5 mean cosine to "
@@ -33,6 +40,7 @@ class SearchConfig:
     seed: int = setting(0, "seed of the evolution")
 
     def __post_init__(self) -> None:
+        require_choice("mode", self.mode, MODES)
         require_choice("reward", self.reward, REWARDS)
         require_choice("split", self.split, JUDGED)
         require(self.candidates >= 2, f"candidates must be >= 2, got {self.candidates}")

@@ -9,10 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from hetvs.manifest import Manifest
 from hetvs.retrieval.columns import columns_of
 from hetvs.retrieval.intervals import ROUNDING, Estimate, choose_unit
 from hetvs.retrieval.matrix import Judged
+from hetvs.retrieval.protocols import Group, Protocol
 from hetvs.retrieval.rules import Rule, heterogeneous_rule
+from hetvs.settings import require
 
 METRIC = "map"
 DRAWS = 2000
@@ -63,6 +66,21 @@ class Family:
         }
 
 
+def everyone_asks(manifest: Manifest, split: str, where: str = "") -> Protocol:
+    """Return who asks whom while a model is chosen: the images of each domain all other domains.
+
+    Where there is one domain, or none is known, each image asks all others. ConfigError for an empty split.
+    """
+    rows = manifest.rows(split, where)
+    require(len(rows) > 0, f"{manifest.source}: split {split!r} has no rows to judge a search on")
+    domains = manifest.domains[rows]
+    named = np.unique(domains)
+    if len(named) == 1:
+        return Protocol("all", "each image asks all others", split, (Group(rows, rows),), where)
+    groups = tuple(Group(rows[domains == name], rows[domains != name]) for name in named)
+    return Protocol("B", "the images of each domain ask all images of the other domains", split, groups, where)
+
+
 def judge_family(judged: Judged, vectors: Mapping[str, np.ndarray], *, seed: int = 0) -> Family:
     """Return the matrix of aligned vectors (n, D) by model name, all of one space, with paired intervals."""
     names = tuple(vectors)
@@ -76,9 +94,3 @@ def judge_family(judged: Judged, vectors: Mapping[str, np.ndarray], *, seed: int
         scores={pair: sample.estimate() for pair, sample in score.items()},
         pairs=tuple(OrderedPair(q, g, heterogeneous_rule(score[q, g], score[q, q])) for q, g in weaker),
     )
-
-
-def worst_pair(judged: Judged, vectors: Mapping[str, np.ndarray]) -> float:
-    """Return the least M(q, g) of all ordered pairs of different models: R6 of the family."""
-    columns = columns_of(judged, dict(vectors), list(permutations(vectors, 2)), (1,))
-    return min(float(np.mean(columns.values[q, g, METRIC])) for q, g in permutations(vectors, 2))

@@ -10,7 +10,7 @@ from hetvs.files import write_text
 from hetvs.nas.candidate import Candidate, best_of, front_of
 from hetvs.nas.family import Family
 from hetvs.nas.proxy import WARN_BELOW, Pairing
-from hetvs.nas.results import png_base64, require_matplotlib, write_plot, write_tables
+from hetvs.nas.results import png_base64, write_plot, write_tables
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.page import rendered
 
@@ -54,7 +54,6 @@ class Facts:
 
 def write_results(folder: Path, candidates: Sequence[Candidate], facts: Facts) -> None:
     """Write candidates.csv, front.csv, best.json, front.png and report.html, each of them atomically."""
-    require_matplotlib()
     write_tables(folder, candidates)
     write_plot(folder / "front.png", candidates, REWARD_NAMES[facts.reward], facts.cost)
     page = rendered(

@@ -8,7 +8,6 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,12 +23,6 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREY = "#0072B2", "#D55E00", "#777777"  # of Okabe and Ito, which differ to every eye
 DOTS_PER_INCH = 160
 COSTS = tuple(Costs.__dataclass_fields__)
-
-
-def require_matplotlib() -> None:
-    """Raise ConfigError, with the line that installs it, where matplotlib is missing."""
-    if find_spec("matplotlib") is None:
-        raise ConfigError("the plot of a search needs matplotlib; run: pip install 'hetvs[search]'")
 
 
 def write_tables(folder: Path, candidates: Sequence[Candidate]) -> None:
