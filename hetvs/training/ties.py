@@ -34,7 +34,7 @@ class Tie:
 
     `ours` and `theirs` (K,) are the numbers of the shared classes on both sides; `class_n` is the place of an image's
     class among them, -1 for a class that the reference does not know; `right_n` says whether the reference is
-    right on the whole image: a view may be harder than its image.
+    right on the whole image (a view may be harder than its image), None where no focus asks for it.
     """
 
     reference: Ensemble
@@ -42,17 +42,15 @@ class Tie:
     ours: Tensor
     theirs: Tensor
     class_n: Tensor
-    right_n: Tensor
+    right_n: Tensor | None
 
     @classmethod
-    def of(cls, reference: Ensemble, store: ImageStore, classes: Sequence[str], share: float) -> Tie:
-        """Let the reference answer every image of `store`; ConfigError when no class is shared."""
+    def of(cls, reference: Ensemble, store: ImageStore, classes: Sequence[str], share: float, *, focused: bool) -> Tie:
+        """Match the classes, and let the reference answer every image for a focus; ConfigError when none is shared."""
         shared = [label for label in classes if label in reference.labels]
         if not shared:
             raise ConfigError(f"{reference.name} knows none of the {len(classes)} classes; give another run")
         truth_n = store.manifest.labels[store.rows]
-        shown = track(batches(store.rows, READ_BATCH), f"answers of {reference.name}")
-        logits_nC = reference.answers(store.manifest, shown)
         place = {label: number for number, label in enumerate(shared)}
         return cls(
             reference=reference,
@@ -60,7 +58,7 @@ class Tie:
             ours=torch.tensor([list(classes).index(label) for label in shared]),
             theirs=torch.tensor([reference.labels.index(label) for label in shared]),
             class_n=torch.tensor([place.get(label, -1) for label in truth_n.tolist()]),
-            right_n=torch.from_numpy(right_answers(logits_nC, reference.labels, truth_n)),
+            right_n=_right_images(reference, store) if focused else None,
         )
 
     def logits(self, pixels: Tensor) -> Tensor:
@@ -93,6 +91,7 @@ class Tie:
 
     def weights(self, logits_BC: Tensor, images_B: np.ndarray, config: ClassifierConfig) -> Tensor:
         """Return the focus weight of each image (B,); whether the new model is right is read from its view."""
+        assert self.right_n is not None, "a focus needs the answers of the reference"
         class_B = self.class_n[images_B].to(logits_BC.device)
         new_right_B = logits_BC.detach().argmax(dim=1) == self.ours.to(logits_BC.device)[class_B]
         old_right_B = self.right_n[images_B].to(logits_BC.device)
@@ -107,9 +106,17 @@ def ties_of(store: ImageStore, classes: Sequence[str], config: ClassifierConfig)
     runs = {name: [Path(run.strip()) for run in text.split(",") if run.strip()] for name, text in named.items()}
     if len(runs["old"]) > 1:
         raise ConfigError(f"old names {len(runs['old'])} runs; there is one earlier model, the others are references")
+    focused = config.congruent in ("naive", "focal")
     shares = {"old": config.old_share, "references": 1 - config.old_share} if all(runs.values()) else {}
     return {
-        name: Tie.of(Ensemble.load(paths, config.device), store, classes, shares.get(name, 1.0))
+        name: Tie.of(Ensemble.load(paths, config.device), store, classes, shares.get(name, 1.0), focused=focused)
         for name, paths in runs.items()
         if paths
     }
+
+
+def _right_images(reference: Ensemble, store: ImageStore) -> Tensor:
+    """Return whether the reference is right on each whole image (n,)."""
+    shown = track(batches(store.rows, READ_BATCH), f"answers of {reference.name}")
+    logits_nC = reference.answers(store.manifest, shown)
+    return torch.from_numpy(right_answers(logits_nC, reference.labels, store.manifest.labels[store.rows]))
