@@ -12,11 +12,12 @@ from hetvs.artifacts import EmbeddingSet, SpaceCard
 from hetvs.config import AdaptConfig
 from hetvs.errors import ArtifactError, ConfigError, IncompatibleSpaceError
 from hetvs.models.map_storage import ARRAYS_NAME, load_map, save_map
+from hetvs.models.storage import Prototypes
 from hetvs.refresh.maps import MapCard, SpaceMap, digest_of, mapped
 from hetvs.refresh.versions import VersionedVectors
 from hetvs.training.adapt import fit
 from hetvs.training.closed_maps import lambda_orthogonal, orthogonality_penalty, procrustes
-from hetvs.training.mlp_map import MapNet, uncertain_error
+from hetvs.training.mlp_map import MapNet, MapStage, Pairs, uncertain_error
 
 
 def unit(rows_nD: np.ndarray) -> np.ndarray:
@@ -33,6 +34,12 @@ def pairs(n: int, dim: int, noise: float = 0.0, seed: int = 0) -> tuple[np.ndarr
     turn, _ = np.linalg.qr(random.normal(size=(dim, dim)))
     source = unit(random.normal(size=(n, dim)))
     return source, unit(source @ turn.T + noise * random.normal(size=source.shape)), turn
+
+
+def as_pairs(source_nD: np.ndarray, target_nD: np.ndarray) -> Pairs:
+    """Pairs without a class that the target knows."""
+    none = Prototypes(torch.zeros(1, target_nD.shape[1]), ("x",), 1.0)
+    return Pairs(torch.from_numpy(source_nD), torch.from_numpy(target_nD), torch.full((len(source_nD),), -1), none)
 
 
 def a_map(arrays: dict[str, np.ndarray], begins: SpaceCard, ends: SpaceCard, **more: str) -> SpaceMap:
@@ -68,7 +75,7 @@ def test_the_worked_penalties():
 @pytest.mark.parametrize("method", ["ridge", "procrustes", "lambda-orthogonal"])
 def test_closed_forms_find_a_rotation(method: str):
     source, target, turn = pairs(200, 8)
-    arrays = fit(source, target, AdaptConfig(method=method, damping=1e-9))
+    arrays = fit(as_pairs(source, target), AdaptConfig(method=method, damping=1e-9))
     np.testing.assert_allclose(arrays["weight"], turn, atol=1e-3)
     np.testing.assert_allclose(arrays["bias"], 0, atol=1e-3)
 
@@ -109,7 +116,7 @@ def test_an_mlp_beats_the_ridge_where_the_map_bends_and_knows_where_it_is_wrong(
     target = unit(np.abs(source) + np.where(noisy, 0.8, 0.0)[:, None] * random.normal(size=source.shape))
     fitted = {}
     for method in ("ridge", "mlp"):
-        arrays = fit(source, target, AdaptConfig(method=method, epochs=60, lr=1e-2, hidden=64, threads=1))
+        arrays = fit(as_pairs(source, target), AdaptConfig(method=method, epochs=60, lr=1e-2, hidden=64, threads=1))
         fitted[method] = a_map(arrays, space("a", 6), space("b", 6))
     error = {name: np.square(m.place(source) - target).sum(axis=1) for name, m in fitted.items()}
     assert error["mlp"][~noisy].mean() < 0.5 * error["ridge"][~noisy].mean()
@@ -117,6 +124,22 @@ def test_an_mlp_beats_the_ridge_where_the_map_bends_and_knows_where_it_is_wrong(
     assert variance[noisy].mean() > 2 * variance[~noisy].mean()
     with pytest.raises(ValueError, match="predicts no variance"):
         fitted["ridge"].log_variance(source)
+
+
+def test_the_classifier_of_the_target_weighs_its_own_term_alone():
+    source, target, _ = pairs(8, 4)
+    prototypes = Prototypes(torch.eye(4), tuple("abcd"), 2.0)
+    labels = torch.tensor([0, 1, 2, 3, 0, 1, 7, -1])  # the last two are of no class that it knows
+    paired = Pairs(torch.from_numpy(source), torch.from_numpy(target), labels, prototypes)
+    net = MapNet(torch.eye(4), torch.zeros(4), hidden=3)
+    images = np.arange(8)
+    without, light, heavy = (MapStage(net, paired, weight).terms(images, 0) for weight in (0.0, 1.0, 3.0))
+    assert {*without} == {"uncertain_error"}
+    assert light["uncertain_error"].item() == without["uncertain_error"].item()
+    assert heavy["classifier"].item() == pytest.approx(3 * light["classifier"].item())
+    logits = 2.0 * source[:6]
+    naive = np.mean([np.log(np.exp(row).sum()) - row[c] for row, c in zip(logits, labels[:6].tolist(), strict=True)])
+    assert light["classifier"].item() == pytest.approx(naive, abs=1e-5)
 
 
 def test_numpy_applies_what_torch_trained():
@@ -137,8 +160,8 @@ def test_other_dimensions_need_a_ridge():
     source, target = pairs(50, 6)[0], pairs(50, 4)[0]
     for method in ("procrustes", "lambda-orthogonal"):
         with pytest.raises(ConfigError, match="needs spaces of one dimension, got 6 and 4"):
-            fit(source, target, AdaptConfig(method=method))
-    assert fit(source, target, AdaptConfig())["weight"].shape == (4, 6)
+            fit(as_pairs(source, target), AdaptConfig(method=method))
+    assert fit(as_pairs(source, target), AdaptConfig())["weight"].shape == (4, 6)
 
 
 def test_mapped_vectors_carry_the_new_space_and_what_made_them():

@@ -27,6 +27,7 @@ class AdaptConfig:
     rows: str = setting("", "learn and judge only on rows where COLUMN=VALUE, for example core=1")
     damping: float = setting(1e-3, "ridge and mlp: damping, as a share of the features' mean square")
     orthogonality: float = setting(0.5, "lambda-orthogonal: distance from orthogonal maps that costs little")
+    classifier: float = setting(0.1, "mlp: weight of the target model's prototypes, which classify what is mapped")
     hidden: int = setting(256, "mlp: units of the hidden layer")
     epochs: int = setting(40, "mlp: passes over the pairs")
     lr: float = setting(1e-3, "mlp: peak learning rate of AdamW")
@@ -52,7 +53,8 @@ class AdaptConfig:
         for name in ("damping", "lr"):
             value = getattr(self, name)
             require(value > 0 and math.isfinite(value), f"{name} must be > 0, got {value}")
-        require(self.orthogonality >= 0, f"orthogonality must be >= 0, got {self.orthogonality}")
+        for name in ("orthogonality", "classifier"):
+            require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")
         for name in ("hidden", "epochs", "batch_size"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")

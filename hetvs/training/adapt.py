@@ -12,14 +12,18 @@ import torch
 from hetvs.config import AdaptConfig
 from hetvs.contenders import Entrant, enter, names_of
 from hetvs.errors import ConfigError
+from hetvs.losses.prototypes import class_means
 from hetvs.manifest import Manifest
+from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.refresh.judge_map import MapJudgement, judge_map
 from hetvs.refresh.maps import MapCard, SpaceMap, digest_of
-from hetvs.retrieval.matrix import Judged
+from hetvs.retrieval.matrix import Contender, Judged
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.training.closed_maps import lambda_orthogonal, procrustes
-from hetvs.training.mlp_map import fit_mlp
+from hetvs.training.mlp_map import Pairs, fit_mlp
+from hetvs.training.old_classes import MEANS_SCALE
 from hetvs.training.ridge import ridge
+from hetvs.training.student_stage import class_numbers
 
 FEWEST_PAIRS = 2
 
@@ -42,7 +46,7 @@ def adapt(manifest: Manifest, source: Path, target: Path, config: AdaptConfig) -
     source_side, target_side = (
         side.contender(manifest, rows, batch_size=config.batch_size, threads=config.threads) for side in (begins, ends)
     )
-    arrays = fit(taught.align(source_side), taught.align(target_side), config)
+    arrays = fit(pairs_of(taught, source_side, target_side, ends), config)
     card = MapCard(
         method=config.method,
         direction=config.direction,
@@ -59,11 +63,22 @@ def adapt(manifest: Manifest, source: Path, target: Path, config: AdaptConfig) -
     return replace(fitted, card=replace(card, rule=judgement.to_json())), judgement
 
 
-def fit(source_nD: np.ndarray, target_nD: np.ndarray, config: AdaptConfig) -> dict[str, np.ndarray]:
-    """Return the float32 arrays (see `SpaceMap`) of the map that `config` asks for, from n pairs of vectors."""
-    source, target = torch.from_numpy(source_nD), torch.from_numpy(target_nD)
+def pairs_of(taught: Judged, source: Contender, target: Contender, ends: Entrant) -> Pairs:
+    """Return both vectors of every image to learn on, and the prototypes of the target: its own, or class means."""
+    source_nD, target_nD = (torch.from_numpy(taught.align(side)) for side in (source, target))
+    prototypes = load_prototypes(ends.folder)
+    if prototypes is None:
+        classes, numbers = np.unique(taught.labels, return_inverse=True)
+        rows_CD = class_means(target_nD, torch.from_numpy(numbers))
+        prototypes = Prototypes(rows_CD, tuple(classes.tolist()), MEANS_SCALE)
+    return Pairs(source_nD, target_nD, class_numbers(taught.labels, prototypes.labels), prototypes)
+
+
+def fit(pairs: Pairs, config: AdaptConfig) -> dict[str, np.ndarray]:
+    """Return the float32 arrays (see `SpaceMap`) of the map that `config` asks for."""
+    source, target = pairs.source_nD, pairs.target_nD
     if config.method == "mlp":
-        return fit_mlp(source, target, config)
+        return fit_mlp(pairs, config)
     if config.method == "ridge":
         weight, bias = ridge(source, target, config.damping)
     else:

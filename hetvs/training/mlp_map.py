@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hetvs.config import AdaptConfig, LoopConfig
+from hetvs.losses.influence import influence
+from hetvs.models.storage import Prototypes
 from hetvs.training.loop import Stage, prepare, train
 from hetvs.training.ridge import ridge
 
@@ -51,30 +54,47 @@ class MapNet(nn.Module):
         return F.normalize(placed_BD, dim=-1), self.variance(hidden_BH).squeeze(-1)
 
 
+@dataclass(frozen=True)
+class Pairs:
+    """What a map learns from: unit vectors (n, D) of the same n images in both spaces, and how the target classifies.
+
+    `labels_n` are rows of `prototypes`; a number beyond them is a class that the target's classifier lacks.
+    """
+
+    source_nD: Tensor
+    target_nD: Tensor
+    labels_n: Tensor
+    prototypes: Prototypes
+
+
 class MapStage(Stage):
     """The pairs of vectors of n images in both spaces."""
 
     title = "map"
     model: MapNet
 
-    def __init__(self, model: MapNet, source_nD: Tensor, target_nD: Tensor) -> None:
-        self.model, self.source_nD, self.target_nD = model, source_nD.float(), target_nD.float()
-        self.images = len(source_nD)
+    def __init__(self, model: MapNet, pairs: Pairs, classifier: float) -> None:
+        self.model, self.pairs, self.classifier = model, pairs, classifier
+        self.images = len(pairs.source_nD)
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """Return the mean uncertain error, a component: its size does not grow with D."""
-        images = torch.from_numpy(images_B)
-        placed_BD, log_variance_B = self.model(self.source_nD[images])
-        error_B = (placed_BD - self.target_nD[images]).square().sum(-1)
+        """Return the mean uncertain error, a component (so that D does not weigh), and the target's classifier."""
+        images, pairs = torch.from_numpy(images_B), self.pairs
+        placed_BD, log_variance_B = self.model(pairs.source_nD[images])
+        error_B = (placed_BD - pairs.target_nD[images]).square().sum(-1)
         dim = placed_BD.shape[1]
-        return {"uncertain_error": uncertain_error(error_B, log_variance_B, dim).mean() / dim}
+        terms = {"uncertain_error": uncertain_error(error_B, log_variance_B, dim).mean() / dim}
+        if self.classifier:
+            rows_CD, scale = pairs.prototypes.rows_CD, pairs.prototypes.scale
+            terms["classifier"] = self.classifier * influence(placed_BD, rows_CD, pairs.labels_n[images], scale=scale)
+        return terms
 
     def validate(self, model: nn.Module) -> dict[str, float]:
         """Return nothing: the map is judged by what it finds."""
         return {}
 
 
-def fit_mlp(source_nD: Tensor, target_nD: Tensor, config: AdaptConfig) -> dict[str, np.ndarray]:
+def fit_mlp(pairs: Pairs, config: AdaptConfig) -> dict[str, np.ndarray]:
     """Return the arrays of an MLP map (see `SpaceMap`), trained by the one loop; it takes seconds."""
     schedule = LoopConfig(
         epochs=config.epochs,
@@ -86,9 +106,9 @@ def fit_mlp(source_nD: Tensor, target_nD: Tensor, config: AdaptConfig) -> dict[s
         amp="off",
     )
     prepare(schedule)
-    model = MapNet(*ridge(source_nD, target_nD, config.damping), config.hidden)
-    left = (model(source_nD.float())[0] - target_nD.float()).square().sum(-1).mean().detach()
-    nn.init.constant_(model.variance.bias, float((left / target_nD.shape[1]).clamp_min(1e-8).log()))
+    model = MapNet(*ridge(pairs.source_nD, pairs.target_nD, config.damping), config.hidden)
+    left = (model(pairs.source_nD)[0] - pairs.target_nD).square().sum(-1).mean().detach()
+    nn.init.constant_(model.variance.bias, float((left / pairs.target_nD.shape[1]).clamp_min(1e-8).log()))
     with tempfile.TemporaryDirectory() as folder:
-        trained = train(MapStage(model, source_nD, target_nD), schedule, Path(folder), resume=False)
+        trained = train(MapStage(model, pairs, config.classifier), schedule, Path(folder), resume=False)
     return {name: tensor.detach().contiguous().numpy() for name, tensor in trained.state_dict().items()}
