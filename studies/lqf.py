@@ -61,7 +61,7 @@ class Plan:
 
     def all(self) -> list[Job]:
         """Return every job that gives rows, in the order in which they are run."""
-        return [*self.tasks(), *self.compat(), self.cost(), self.bench()]
+        return [*self.tasks(), *self.compat(), *self.cost(), self.bench()]
 
     def tasks(self) -> Iterator[Job]:
         """One job a task, number of images and seed: every arm on one draw."""
@@ -83,12 +83,13 @@ class Plan:
                 words += ["--cloud", str(cloud.output), "--start", str(student.output), "--seed", str(seed)]
                 yield self._job(f"compat/{domain}-s{seed}", words, (cloud, student), RESULT)
 
-    def cost(self) -> Job:
-        """Steps and seconds with and without K-FAC."""
+    def cost(self) -> Iterator[Job]:
+        """Steps and seconds with and without K-FAC: with few images the Hessian has few directions, with many all."""
         cloud, student = self._unseen()
-        words = ["python", "-m", "studies.lqf_cost", str(UNSEEN.folder)]
-        words += ["--cloud", str(cloud.output), "--start", str(student.output)]
-        return self._job("cost/steps", words, (cloud, student), RESULT)
+        for images in (200, 2000):
+            words = ["python", "-m", "studies.lqf_cost", str(UNSEEN.folder), "--images", str(images)]
+            words += ["--cloud", str(cloud.output), "--start", str(student.output)]
+            yield self._job(f"cost/{images}-images", words, (cloud, student), RESULT)
 
     def bench(self) -> Job:
         """The two-stream graph beside the plain one, timed together."""

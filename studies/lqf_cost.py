@@ -19,6 +19,7 @@ from hetvs.linear.cg import conjugate_gradients
 from hetvs.linear.factors import Preconditioner, gather_factors, mean_diagonal
 from hetvs.linear.network import Linearised
 from hetvs.linear.problem import Problem, outputs
+from hetvs.linear.sgd import stochastic
 from hetvs.linear.targets import cloud_targets
 from hetvs.manifest import read_manifest
 from hetvs.models.storage import load_run
@@ -26,6 +27,7 @@ from hetvs.training.tangent_data import choose, cloud_vectors, prefixes
 
 TOLERANCE = 1e-3
 MOST_STEPS = 1000
+MOST_PASSES = 100
 TIMED = 7
 
 
@@ -51,12 +53,15 @@ def main(data: Path, cloud: Path, start: Path, images: int, layers: int, threads
     started = time.process_time()
     kfac = Preconditioner(net, gather_factors(net, prefix_n, seed=0, batch=64), problem.ridge)
     facts: dict[str, object] = {"factors_cpu_s": time.process_time() - started}
-    for name, precondition in (("kfac", kfac), ("plain", lambda v: v)):
+    for name, precondition in (("kfac", kfac), ("plain", torch.clone)):
         started = time.process_time()
         solution = conjugate_gradients(problem, precondition, tolerance=TOLERANCE, steps=MOST_STEPS)
         facts[f"{name}_steps"] = solution.steps
         facts[f"{name}_residual"] = solution.residuals[-1]
         facts[f"{name}_cpu_s"] = time.process_time() - started
+        passes = stochastic(problem, precondition, tolerance=TOLERANCE, passes=MOST_PASSES, batch=64, seed=0)
+        facts[f"{name}_sgd_passes"] = len(passes.residuals) - 1
+        facts[f"{name}_sgd_residual"] = passes.residuals[-1]
     vector = torch.randn(net.size, dtype=torch.float64)
     facts["tangent_step_cpu_s"] = median(lambda: problem.hessian(vector))
     facts["plain_step_cpu_s"] = median(lambda: problem.back(problem.residual_nD))

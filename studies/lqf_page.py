@@ -17,6 +17,8 @@ LEGEND = (
     "below the first four lack an ingredient. A sentence is written only where an interval is on one side of zero."
 )
 
+NOTHING = "Nothing measured yet."
+
 
 def write_page(path: Path, rows: Sequence[Row]) -> None:
     """Write the page; a part without rows says so."""
@@ -37,7 +39,7 @@ def _tasks(rows: Sequence[Row]) -> list[str]:
         lines = [_line([task, *draws]), _line(["---"] * (1 + len(draws)))]
         lines += [_line([arm, *(_cell(cells.get((arm, draw))) for draw in draws)]) for arm in sorted(arms, key=_first)]
         parts += ["\n".join(lines), *_verdicts(cells, draws)]
-    return parts or ["Nothing measured yet."]
+    return parts or [NOTHING]
 
 
 def _verdicts(cells: dict[tuple[str, str], Row], draws: Sequence[str]) -> list[str]:
@@ -63,16 +65,13 @@ def _compat(rows: Sequence[Row]) -> list[str]:
                 cell = [_cell(row, signed=place == 1) for place, row in enumerate(numbers)]
                 lines.append(_line([domain, kind, arm, *cell]))
     header = ["style", "queries", "arm", "recall@1 M(q,g)", "gain, points", "NFR@1 against the start"]
-    return ["\n".join([_line(header), _line(["---"] * 6), *lines])] if lines else ["Nothing measured yet."]
+    return ["\n".join([_line(header), _line(["---"] * 6), *lines])] if lines else [NOTHING]
 
 
 def _costs(rows: Sequence[Row]) -> list[str]:
-    mine = [row for row in rows if not row.protocol]
-    if not mine:
-        return ["Nothing measured yet."]
-    return [
-        "\n".join([_line(["what", "value"]), _line(["---", "---"]), *(_line([r.metric, _number(r)]) for r in mine)])
-    ]
+    mine = [row for row in rows if row.protocol.startswith("cost")]
+    lines = [_line([row.metric, row.protocol, _number(row)]) for row in mine]
+    return ["\n".join([_line(["what", "of", "value"]), _line(["---"] * 3), *lines])] if lines else [NOTHING]
 
 
 def _number(row: Row) -> str:

@@ -22,6 +22,7 @@ STUDY, COMMAND = "lqf", "python -m studies.lqf"
 DRAWS = 2000
 COSTS = (
     "kfac_steps", "plain_steps", "kfac_residual", "plain_residual", "kfac_cpu_s", "plain_cpu_s", "factors_cpu_s",
+    "kfac_sgd_passes", "plain_sgd_passes", "kfac_sgd_residual", "plain_sgd_residual",
     "tangent_step_cpu_s", "plain_step_cpu_s", "peak_rss_bytes",
 )  # fmt: skip
 
@@ -34,10 +35,10 @@ def rows_of(jobs: Sequence[Job]) -> list[Row]:
     rows: list[Row] = []
     for name, job in found.items():
         group, _, rest = name.partition("/")
-        if name == "cost/steps":
-            rows += _cost_rows(read_json(job.output / "result.json"))
-        elif name == "cost/bench":
+        if name == "cost/bench":
             rows += _bench_rows(job.output / job.kind.whole)
+        elif group == "cost":
+            rows += _cost_rows(read_json(job.output / "result.json"))
         else:
             cell, _, seed = rest.rpartition("-s")
             result = read_json(job.output / "result.json")
@@ -83,9 +84,11 @@ def _compat_rows(domain: str, by_seed: dict[int, dict[str, Any]]) -> Iterator[Ro
 
 
 def _cost_rows(result: dict[str, Any]) -> Iterator[Row]:
-    for name in COSTS:
-        yield _row("emoji", "", LQF, name, Estimate(float(result[name])), result["macs"])
-    yield _row("emoji", "", LQF, "steps_ratio", Estimate(result["plain_steps"] / result["kfac_steps"]), result["macs"])
+    costs = {name: float(result[name]) for name in COSTS} | {
+        "steps_ratio": result["plain_steps"] / result["kfac_steps"]
+    }
+    for name, value in costs.items():
+        yield _row("emoji", f"cost, {result['images']} images", LQF, name, Estimate(value), result["macs"])
 
 
 def _bench_rows(report: Path) -> Iterator[Row]:
@@ -93,7 +96,7 @@ def _bench_rows(report: Path) -> Iterator[Row]:
     (pair,) = read_json(report)["pairs"]
     valid = pair["verdict"] == "VALID"
     found = Estimate(pair["median"], pair["p10"], pair["p90"]) if valid else Estimate(None, reason=pair["verdict"])
-    yield _row("emoji", "", LQF, LATENCY_RATIO, found, None)
+    yield _row("emoji", "cost", LQF, LATENCY_RATIO, found, None)
 
 
 def _bootstrap(values_MC: np.ndarray) -> list[Sample]:

@@ -21,7 +21,7 @@ from studies import lqf, lqf_task
 from studies.jobs import Job
 from studies.lqf_arms import Fit, best_of, convex, cross_entropy, descent, half_squares
 from studies.lqf_page import write_page
-from studies.lqf_rows import rows_of
+from studies.lqf_rows import COSTS, rows_of
 from tests.tiny_tangent import pixels_of, small_embedder
 
 
@@ -30,7 +30,7 @@ def test_the_plan_is_printed_and_nothing_runs(tmp_path: Path) -> None:
     result = CliRunner().invoke(lqf.main, words)
     assert result.exit_code == 0, result.output
     names = [line.split()[1] for line in result.stdout.splitlines() if not line.startswith(" ")]
-    assert {"lqf/fashion-mnist/1-s0", "lqf/compat/openmoji-s2", "lqf/cost/steps", "lqf/cost/bench"} <= set(names)
+    assert {"lqf/fashion-mnist/1-s0", "lqf/compat/openmoji-s2", "lqf/cost/2000-images", "lqf/cost/bench"} <= set(names)
     assert names.index("lqf/start") < names.index("lqf/leaky-start") < names.index("lqf/fashion-mnist/1-s0")
     assert not (tmp_path / "lqf").exists()
     wrong = CliRunner().invoke(lqf.main, [*words, "--only", "nothing"])
@@ -84,7 +84,9 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     kinds = {"style": {"right": [1.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     worse = {"style": {"right": [0.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     compat = {"macs": 10, "arms": {"not adapted": worse, "linear-quadratic": kinds, "AdamW": worse}}
-    rows = rows_of([finished(tmp_path, "digits/5-s0", task), finished(tmp_path, "compat/noto-s1", compat)])
+    cost = dict.fromkeys(COSTS, 2.0) | {"plain_steps": 30, "kfac_steps": 10, "images": 200, "macs": 10}
+    results = {"digits/5-s0": task, "compat/noto-s1": compat, "cost/200-images": cost}
+    rows = rows_of([finished(tmp_path, name, result) for name, result in results.items()])
     found = {(r.dataset, r.protocol, r.method, r.metric, r.seed): r for r in rows}
     difference = found["digits", "5 a class", "linear-quadratic - AdamW", "accuracy", "mean"]
     assert difference.value == pytest.approx(np.mean(good) - np.mean(bad))
@@ -92,6 +94,7 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     assert difference.lower > 0
     assert found["noto", "style", "linear-quadratic", "gain/recall@1", "mean"].value == 0.25
     assert found["noto", "style", "linear-quadratic", "nfr@1", "mean"].value == 0
+    assert found["emoji", "cost, 200 images", "linear-quadratic", "steps_ratio", "mean"].value == 3
     write_page(tmp_path / "page.md", rows)
     page = (tmp_path / "page.md").read_text()
     assert "With 5 a class it is above AdamW" in page
