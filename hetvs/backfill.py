@@ -32,12 +32,12 @@ def scores(
     old: VersionedVectors,
     manifest: Manifest,
     space_map: SpaceMap | None,
-    access: Path | None,
+    access: str,
     seed: int,
 ) -> np.ndarray:
     """Return the score (N,) by which the images of a gallery are refreshed, the largest first.
 
-    Raises ConfigError when the order needs what is not given: --access, or a --map that predicts its variance.
+    Raises ConfigError when the order needs a map that predicts its variance, or the counts are off.
     """
     ids, vectors_ND = old.vectors.ids, old.vectors.vectors_ND
     if order == "random":
@@ -45,11 +45,9 @@ def scores(
     if order == "uncertainty":
         return class_mean_distances(vectors_ND, manifest.labels[rows_of(manifest, ids)])
     if order == "access":
-        if access is None:
-            raise ConfigError("order access needs --access, a CSV with the columns id and count")
-        return access_counts(access, ids)
+        return access_counts(Path(access), ids)
     if space_map is None or not space_map.predicts_variance:
-        raise ConfigError("order variance needs a --map that predicts it; learn one with `hetvs adapt --method mlp`")
+        raise ConfigError("order variance: the map predicts none; learn one with `hetvs adapt --method mlp`")
     return space_map.log_variance(vectors_ND)
 
 
@@ -98,9 +96,7 @@ class Draft:
             self.plan.save(temporary)
 
 
-def draft_plan(
-    data: Path, old: Path, new: Path, map_folder: Path | None, access: Path | None, config: BackfillConfig
-) -> Draft:
+def draft_plan(data: Path, old: Path, new: Path, config: BackfillConfig) -> Draft:
     """Check that the gallery `old` can be refreshed bit by bit by the run or bundle `new`, order it, measure the cost.
 
     Raises IncompatibleSpaceError when old and new rows could not be asked together.
@@ -108,11 +104,11 @@ def draft_plan(
     gallery, entrant = VersionedVectors.load(old), enter(new, new.resolve().name)
     if entrant.card is None:
         raise ConfigError(f"{new}: is a folder of vectors; a backfill embeds, so give a run or a bundle as --new")
-    space_map = load_map(map_folder) if map_folder else None
+    space_map = load_map(Path(config.map)) if config.map else None
     start = start_of(gallery, entrant, space_map, str(old))
     manifest = read_manifest(data)
     ids, rows = gallery.vectors.ids, rows_of(manifest, gallery.vectors.ids)
-    order = ranked(scores(config.order, gallery, manifest, space_map, access, config.seed), ids)
+    order = ranked(scores(config.order, gallery, manifest, space_map, config.access, config.seed), ids)
     encoder = open_encoder(new, threads=config.threads)
     probe = rows[np.linspace(0, len(rows) - 1, min(config.probe, len(rows)), dtype=np.int64)]
     cost = Cost(

@@ -30,25 +30,21 @@ class Opened:
     sides: Sides
 
 
-def backfill_curves(
-    manifest: Manifest, old: Path, new: Path, map_folder: Path | None, access: Path | None, config: CurveConfig
-) -> CurveReport:
+def backfill_curves(manifest: Manifest, old: Path, new: Path, config: CurveConfig) -> CurveReport:
     """Return the curves of refreshing the vectors `old` by the run, bundle or vectors `new`, in each order.
 
     Raises IncompatibleSpaceError when old and new rows could not be asked together, ArtifactError when a judged
     image has no old vector.
     """
     judged = Judged.of(manifest, protocol_of(manifest, config.protocol, config.split, config.rows))
-    opened = sides_of(judged, manifest, old, new, map_folder, config)
-    return judge_curves(judged, opened.sides, orders_of(judged, manifest, opened, access, config), config)
+    opened = sides_of(judged, manifest, old, new, config)
+    return judge_curves(judged, opened.sides, orders_of(judged, manifest, opened, config), config)
 
 
-def sides_of(
-    judged: Judged, manifest: Manifest, old: Path, new: Path, map_folder: Path | None, config: CurveConfig
-) -> Opened:
+def sides_of(judged: Judged, manifest: Manifest, old: Path, new: Path, config: CurveConfig) -> Opened:
     """Return what stands in the gallery of the judged images before, at the start of and after its refresh."""
     gallery, entrant = VersionedVectors.load(old), enter(new, new.resolve().name)
-    space_map = load_map(map_folder) if map_folder else None
+    space_map = load_map(Path(config.map)) if config.map else None
     start = start_of(gallery, entrant, space_map, str(old))
     newer = entrant.contender(manifest, judged.rows, batch_size=config.batch_size, threads=config.threads)
     old_nD, start_nD = (judged.align(Contender(str(old), side.vectors)) for side in (gallery, start))
@@ -56,9 +52,7 @@ def sides_of(
     return Opened(gallery, space_map, Sides(old_nD, judged.align(newer), start_nD, control_nD))
 
 
-def orders_of(
-    judged: Judged, manifest: Manifest, opened: Opened, access: Path | None, config: CurveConfig
-) -> dict[str, list[np.ndarray]]:
+def orders_of(judged: Judged, manifest: Manifest, opened: Opened, config: CurveConfig) -> dict[str, list[np.ndarray]]:
     """Return the row orders of the judged images by name: they are scored within the whole gallery, as in a plan."""
     gallery = opened.gallery
     row_of = {image_id: row for row, image_id in enumerate(gallery.vectors.ids)}
@@ -66,6 +60,6 @@ def orders_of(
     orders = {}
     for name in config.order:
         seeds = range(config.seed, config.seed + config.seeds) if name == RANDOM else (config.seed,)
-        scored = [scores(name, gallery, manifest, opened.space_map, access, seed)[rows] for seed in seeds]
+        scored = [scores(name, gallery, manifest, opened.space_map, config.access, seed)[rows] for seed in seeds]
         orders[name] = [ranked(score_n, judged.ids.tolist()) for score_n in scored]
     return orders

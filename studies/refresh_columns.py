@@ -20,11 +20,11 @@ POINTS, RANDOM_ORDERS = 6, 3
 METRICS = ("recall@1", "map")
 
 
-def table_of(manifest: Manifest, old: Path, new: Path, space_map: Path | None, config: CurveConfig) -> Table:
+def table_of(manifest: Manifest, old: Path, new: Path, config: CurveConfig) -> Table:
     """Return the columns "CURVE/ORDER/COUNT/METRIC" of the curves of `config`."""
     judged = Judged.of(manifest, protocol_of(manifest, config.protocol, config.split))
-    opened = sides_of(judged, manifest, old, new, space_map, config)
-    read = read_columns(judged, opened.sides, orders_of(judged, manifest, opened, None, config), config)
+    opened = sides_of(judged, manifest, old, new, config)
+    read = read_columns(judged, opened.sides, orders_of(judged, manifest, opened, config), config)
     columns = {
         f"{name}/{number}/{count}/{metric}": values
         for metric in METRICS
@@ -48,7 +48,7 @@ def columns_of(table: Table, metric: str) -> Columns:
 @click.argument("data", type=click.Path(path_type=Path))
 @click.option("--old", type=click.Path(path_type=Path), required=True, help="Vectors of the gallery, by the old model.")
 @click.option("--new", type=click.Path(path_type=Path), required=True, help="Vectors by the new model.")
-@click.option("--map", "space_map", type=click.Path(path_type=Path), help="Map from the old space to the new.")
+@click.option("--map", "space_map", default="", help="Map from the old space to the new.")
 @click.option("--protocol", required=True, help="Who asks whom.")
 @click.option("--threads", default=0, help="CPU threads; 0 takes every core.")
 @output_option
@@ -57,7 +57,7 @@ def main(
     data: Path,
     old: Path,
     new: Path,
-    space_map: Path | None,
+    space_map: str,
     protocol: str,
     threads: int,
     output: Path,
@@ -65,8 +65,10 @@ def main(
 ) -> None:
     """Write the values per query of one refresh on the test images of DATA."""
     orders = ("uncertainty", "random", *(("variance",) if space_map else ()))
-    config = CurveConfig(order=orders, points=POINTS, seeds=RANDOM_ORDERS, protocol=protocol, threads=threads)
-    save(output, {protocol: table_of(read_manifest(data), old, new, space_map, config)}, overwrite=overwrite)
+    config = CurveConfig(
+        order=orders, map=space_map, points=POINTS, seeds=RANDOM_ORDERS, protocol=protocol, threads=threads
+    )
+    save(output, {protocol: table_of(read_manifest(data), old, new, config)}, overwrite=overwrite)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from click.testing import CliRunner, Result
 from hetvs import backfill
 from hetvs.artifacts import EmbeddingSet, SpaceCard
 from hetvs.cli import main
-from hetvs.config import BackfillConfig, RefreshConfig
+from hetvs.config import BackfillConfig, CurveConfig, RefreshConfig
 from hetvs.encoders import batches, embed, open_encoder
 from hetvs.errors import ArtifactError, ConfigError, IncompatibleSpaceError
 from hetvs.manifest import Manifest
@@ -98,7 +99,7 @@ def back(newest: EmbeddingSet, stranger: Path, tmp_path_factory: pytest.TempPath
 @pytest.fixture
 def plan(shapes_folder: Path, shapes_cloud: Path, old: Path, tmp_path: Path) -> Path:
     """A plan over all 48 images, ten chunks."""
-    backfill.draft_plan(shapes_folder, old, shapes_cloud, None, None, PLAN).write(tmp_path / "plan")
+    backfill.draft_plan(shapes_folder, old, shapes_cloud, PLAN).write(tmp_path / "plan")
     return tmp_path / "plan"
 
 
@@ -202,7 +203,7 @@ def test_rows_of_another_space_need_a_map(shapes_folder: Path, shapes_cloud: Pat
         assert result.exit_code == 1
         assert "or learn a map with `hetvs adapt` and give it as --map" in result.stderr
         assert result.stderr.count("\n") == 1
-    draft = backfill.draft_plan(shapes_folder, stranger, shapes_cloud, back, None, PLAN)
+    draft = backfill.draft_plan(shapes_folder, stranger, shapes_cloud, replace(PLAN, map=str(back)))
     assert draft.plan.start == "start"
     assert draft.start.versions[0].maps == (draft.plan.map_digest,)
 
@@ -210,8 +211,8 @@ def test_rows_of_another_space_need_a_map(shapes_folder: Path, shapes_cloud: Pat
 def test_a_mapped_gallery_starts_mapped_and_rolls_back_to_the_untouched_one(
     shapes_folder: Path, shapes_cloud: Path, stranger: Path, back: Path, tmp_path: Path, newest: EmbeddingSet
 ):
-    config = BackfillConfig(chunk=20, probe=4, order="variance", threads=1)
-    backfill.draft_plan(shapes_folder, stranger, shapes_cloud, back, None, config).write(tmp_path / "plan")
+    config = BackfillConfig(chunk=20, probe=4, order="variance", map=str(back), threads=1)
+    backfill.draft_plan(shapes_folder, stranger, shapes_cloud, config).write(tmp_path / "plan")
     opened, before = Backfill.open(tmp_path / "plan"), EmbeddingSet.load(stranger)
     first = np.maximum(before.vectors_ND[:, 0], 0)  # the unit of the hidden layer that predicts the variance
     score_of = dict(zip(before.ids, first.tolist(), strict=True))
@@ -231,8 +232,8 @@ def test_access_counts_are_read_by_id(
 ):
     table, ids = tmp_path / "asked.csv", shapes.ids.tolist()
     table.write_text(f"id,count\n{ids[7]},3\n{ids[3]},9\n")
-    config = BackfillConfig(order="access", probe=2, threads=1)
-    draft = backfill.draft_plan(shapes_folder, old, shapes_cloud, None, table, config)
+    config = BackfillConfig(order="access", access=str(table), probe=2, threads=1)
+    draft = backfill.draft_plan(shapes_folder, old, shapes_cloud, config)
     assert draft.ids[:2] == (ids[3], ids[7])
     assert draft.ids[2:] == tuple(sorted(set(ids) - {ids[3], ids[7]}))
     for text, said in (
@@ -243,13 +244,31 @@ def test_access_counts_are_read_by_id(
     ):
         table.write_text(text)
         with pytest.raises(ConfigError, match=said):
-            backfill.draft_plan(shapes_folder, old, shapes_cloud, None, table, config)
+            backfill.draft_plan(shapes_folder, old, shapes_cloud, config)
 
 
-@pytest.mark.parametrize(("order", "said"), [("access", "needs --access"), ("variance", "needs a --map that predicts")])
-def test_an_order_says_what_it_lacks(order: str, said: str, shapes_folder: Path, shapes_cloud: Path, old: Path):
-    with pytest.raises(ConfigError, match=said):
-        backfill.draft_plan(shapes_folder, old, shapes_cloud, None, None, BackfillConfig(order=order))
+@pytest.mark.parametrize("config", [BackfillConfig, CurveConfig])
+def test_an_order_says_what_it_lacks(config: type[BackfillConfig] | type[CurveConfig]):
+    def ordered(name: str, **more: str) -> object:
+        return config(**{"order": name if config is BackfillConfig else (name,), **more})
+
+    for order, said in (("access", "order access needs access"), ("variance", "order variance needs a map")):
+        with pytest.raises(ConfigError, match=said):
+            ordered(order)
+    assert ordered("access", access="asked.csv") != ordered("variance", map="maps/back")
+
+
+def test_a_map_that_predicts_no_variance_orders_nothing(
+    shapes_folder: Path, shapes_cloud: Path, stranger: Path, back: Path, tmp_path: Path
+):
+    from hetvs.models.map_storage import load_map, save_map
+
+    whole = load_map(back)
+    plain = {name: whole.arrays[name] for name in ("weight", "bias")}
+    save_map(tmp_path / "plain", SpaceMap(replace(whole.card, weights_digest=digest_of(plain)), plain))
+    config = replace(PLAN, order="variance", map=str(tmp_path / "plain"))
+    with pytest.raises(ConfigError, match="the map predicts none; learn one with"):
+        backfill.draft_plan(shapes_folder, stranger, shapes_cloud, config)
 
 
 def test_a_dry_run_says_the_cost_and_writes_nothing(shapes_folder: Path, shapes_cloud: Path, old: Path, tmp_path: Path):
@@ -284,12 +303,12 @@ def test_another_model_in_the_place_of_the_planned_one_is_noticed(
 
 def test_vectors_cannot_embed(shapes_folder: Path, old: Path):
     with pytest.raises(ConfigError, match="is a folder of vectors; a backfill embeds"):
-        backfill.draft_plan(shapes_folder, old, old, None, None, PLAN)
+        backfill.draft_plan(shapes_folder, old, old, PLAN)
 
 
 def test_a_map_that_leads_elsewhere_is_refused(shapes_folder: Path, shapes_cloud: Path, old: Path, back: Path):
     with pytest.raises(IncompatibleSpaceError, match="the wrong direction"):
-        backfill.draft_plan(shapes_folder, old, shapes_cloud, back, None, PLAN)
+        backfill.draft_plan(shapes_folder, old, shapes_cloud, replace(PLAN, map=str(back)))
 
 
 def test_the_command_line_runs_and_judges(plan: Path, shapes_folder: Path, shapes_cloud: Path, old: Path):

@@ -93,7 +93,7 @@ def finished(
     sides = [folder / f"{method}-{seed}-{name}" for name in ("old", "new")]
     for path, vectors in zip(sides, (old, new), strict=True):
         vectors.save(path)
-    table = table_of(manifest, *sides, None, CONFIG)
+    table = table_of(manifest, *sides, CONFIG)
     return Measured(method, seed, table, survivals(old, new, ClustersConfig(threads=1))), *sides
 
 
@@ -106,7 +106,7 @@ def test_rows_say_what_the_library_says(manifest: Manifest, make_vectors: MakeVe
     rows = rows_of(found, 2, "studies.refresh")
     assert len({row.key for row in rows}) == len(rows)
     value = {(r.method, r.seed, r.pair, r.metric): r for r in rows}
-    report = backfill_curves(manifest, *sides[DEFAULT, 1], None, None, CONFIG)
+    report = backfill_curves(manifest, *sides[DEFAULT, 1], CONFIG)
     for curve in report.curves:
         assert value[DEFAULT, 1, curve.name, "area/map"].value == pytest.approx(curve.area.value, abs=1e-6)
         assert value[DEFAULT, 1, curve.name, "area/map"].lower == pytest.approx(curve.area.low, abs=1e-6)

@@ -18,8 +18,6 @@ folder = click.Path(path_type=Path)
 data_argument = click.argument("data", type=folder)
 plan_argument = click.argument("plan", type=folder)
 old_option = click.option("--old", type=folder, required=True, help="Vectors of the gallery, by the old model.")
-map_option = click.option("--map", "space_map", type=folder, help="Map from the old space to the new (`hetvs adapt`).")
-access_option = click.option("--access", type=folder, help="CSV with id and count: how often each image was asked for.")
 
 
 @click.group()
@@ -31,8 +29,6 @@ def backfill() -> None:
 @data_argument
 @old_option
 @click.option("--new", type=folder, required=True, help="Run or bundle of the new model.")
-@map_option
-@access_option
 @click.option("-o", "--output", type=folder, help="Plan folder to write; must be new or empty. Not with --dry-run.")
 @click.option("--dry-run/--no-dry-run", default=False, help="Say what it would cost, and write nothing.")
 @overwrite_option
@@ -42,8 +38,6 @@ def plan(
     data: Path,
     old: Path,
     new: Path,
-    space_map: Path | None,
-    access: Path | None,
     output: Path | None,
     dry_run: bool,
     overwrite: bool,
@@ -58,7 +52,7 @@ def plan(
         raise click.UsageError("give -o for the plan, or --dry-run to write none")
     if output is not None and not overwrite:
         refuse_non_empty(output)
-    draft = draft_plan(data, old, new, space_map, access, config)
+    draft = draft_plan(data, old, new, config)
     if as_json:
         click.echo(json.dumps({"order": config.order, **draft.cost.to_json()}, allow_nan=False))
     else:
@@ -105,16 +99,12 @@ def rollback(plan: Path, tag: str) -> None:
 @data_argument
 @old_option
 @click.option("--new", type=folder, required=True, help="Run, bundle or vectors of the new model.")
-@map_option
-@access_option
 @json_option
 @settings(CurveConfig)
 def curve(
     data: Path,
     old: Path,
     new: Path,
-    space_map: Path | None,
-    access: Path | None,
     as_json: bool,
     config: CurveConfig,
 ) -> None:
@@ -122,7 +112,7 @@ def curve(
     from hetvs.backfill_curve import backfill_curves
     from hetvs.manifest import read_manifest
 
-    report = backfill_curves(read_manifest(data), old, new, space_map, access, config)
+    report = backfill_curves(read_manifest(data), old, new, config)
     click.echo(json.dumps(report.to_json(), allow_nan=False) if as_json else "\n".join(report.sentences()))
     click.echo(f"next: hetvs backfill plan {data} --old {old} --new {new} --dry-run", err=as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES
@@ -11,16 +12,31 @@ ORDERS = ("uncertainty", "variance", "access", "random")
 CURVE_METRICS = ("map", "map@r", "recall@1")
 
 
+MAP_HELP = "map from the old space to the new one (`hetvs adapt`); none where the new model is in the old space"
+ACCESS_HELP = "CSV with the columns id and count: how often each image was asked for"
+
+
+def require_orders(orders: Iterable[str], space_map: str, access: str) -> None:
+    """Raise ConfigError unless every order is known and has what it is made of."""
+    for name in orders:
+        require_choice("order", name, ORDERS)
+        require(name != "access" or bool(access), "order access needs access, a CSV with the columns id and count")
+        said = "order variance needs a map that predicts it; learn one with `hetvs adapt --method mlp`"
+        require(name != "variance" or bool(space_map), said)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BackfillConfig:
     """`hetvs backfill plan`."""
 
     order: str = setting(
         "uncertainty",
-        "what is refreshed first: far from its class mean, largest variance predicted by --map, most asked by "
-        "--access, or random",
+        "what is refreshed first: far from its class mean, largest variance predicted by the map, most asked "
+        "for, or random",
         choices=ORDERS,
     )
+    map: str = setting("", MAP_HELP)
+    access: str = setting("", ACCESS_HELP)
     chunk: int = setting(512, "images that are embedded and kept together; a killed run loses one chunk at most")
     probe: int = setting(64, "images that are embedded to measure the speed")
     seed: int = setting(0, "seed of the random order")
@@ -28,7 +44,7 @@ class BackfillConfig:
     threads: int = setting(0, "CPU threads; 0 takes every core")
 
     def __post_init__(self) -> None:
-        require_choice("order", self.order, ORDERS)
+        require_orders((self.order,), self.map, self.access)
         for name in ("chunk", "probe", "batch_size"):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         require(self.seed >= 0 and self.threads >= 0, "seed and threads must be >= 0")
@@ -58,6 +74,8 @@ class CurveConfig:
     order: tuple[str, ...] = setting(
         ("uncertainty", "random"), "order to judge, see `hetvs backfill plan`; repeatable", choices=ORDERS
     )
+    map: str = setting("", MAP_HELP)
+    access: str = setting("", ACCESS_HELP)
     points: int = setting(11, "shares of the refreshed gallery at which retrieval is read, 0 and 1 among them")
     seeds: int = setting(5, "random orders behind the one curve of `random`, and its band")
     metric: str = setting("map", "what is read", choices=CURVE_METRICS)
@@ -71,8 +89,7 @@ class CurveConfig:
     threads: int = setting(0, "CPU threads; 0 takes every core")
 
     def __post_init__(self) -> None:
-        for name in self.order:
-            require_choice("order", name, ORDERS)
+        require_orders(self.order, self.map, self.access)
         require(len(set(self.order)) == len(self.order) > 0, f"each order once, got {list(self.order)}")
         require_choice("metric", self.metric, CURVE_METRICS)
         require_choice("protocol", self.protocol, PROTOCOLS)
