@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from hetvs.files import write_text
+from hetvs.files import write_json, write_text
 from hetvs.nas.candidate import Candidate, best_of, front_of
 from hetvs.nas.family import Family
 from hetvs.nas.proxy import WARN_BELOW, Pairing
@@ -53,8 +53,12 @@ class Facts:
 
 
 def write_results(folder: Path, candidates: Sequence[Candidate], facts: Facts) -> None:
-    """Write candidates.csv, front.csv, best.json, front.png and report.html, each of them atomically."""
+    """Write the tables, best.json, family.json and proxy.json where they are known, front.png, and report.html last."""
     write_tables(folder, candidates)
+    if facts.family:
+        write_json(folder / "family.json", facts.family.to_json())
+    if facts.proxy:
+        write_json(folder / "proxy.json", asdict(facts.proxy))
     write_plot(folder / "front.png", candidates, REWARD_NAMES[facts.reward], facts.cost)
     page = rendered(
         "search.html.j2",
