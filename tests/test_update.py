@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -21,6 +22,7 @@ from hetvs.models.block import old_block
 from hetvs.models.storage import load_prototypes, load_run
 from hetvs.training.teacher import train_teacher
 from hetvs.training.update import train_update
+from hetvs.training.update_stage import UpdateStage
 
 TINY = UpdateConfig(
     backbone="hetvs/edgenet", depth=1, img_size=24, source_size=24, epochs=2, batch_size=16, queue=16, amp="off",
@@ -71,7 +73,7 @@ def test_strength_0_is_the_training_of_a_free_model_bit_for_bit(
     shapes: Manifest, old_run: Path, tmp_path: Path, tiny_teacher: TeacherConfig
 ) -> None:
     train_teacher(shapes, tmp_path / "free", tiny_teacher)
-    for method in UPDATE_METHODS:
+    for method in ("default", "lce", "mixbct"):
         train_update(shapes, old_run, tmp_path / method, replace(TINY, method=method, strength=0.0))
         (_, card), (_, free) = load_run(tmp_path / method), load_run(tmp_path / "free")
         assert card.weights_digest == free.weights_digest, method
@@ -102,7 +104,7 @@ def test_another_dimension_gives_an_old_block_and_a_space_of_its_own(
         torch.testing.assert_close(block(pixels), old_block(own(pixels), 16), atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("method", ["default", "influence", "lce", "unibct", "mixbct", "ract"])
+@pytest.mark.parametrize("method", ["default", "lce", "mixbct"])
 def test_vectors_are_enough_of_an_old_model(shapes: Manifest, old_vectors: Path, tmp_path: Path, method: str) -> None:
     card = train_update(shapes, old_vectors, tmp_path / "v2", replace(TINY, method=method))
     assert card.space == EmbeddingSet.load(old_vectors).space
@@ -114,7 +116,7 @@ def test_vectors_of_some_images_serve_the_methods_that_need_prototypes_alone(
 ) -> None:
     rows = shapes.rows("train", "label!=shape0")
     embed(open_encoder(old_run, threads=1), shapes, batches(rows, 64)).save(tmp_path / "some")
-    for method in ("influence", "lce", "unibct", "mixbct"):
+    for method in ("influence", "unibct"):
         card = train_update(shapes, tmp_path / "some", tmp_path / method, replace(TINY, method=method))
         assert "val/new,old/map" not in card.validation, "no val image has an old vector"
     with pytest.raises(ArtifactError, match="4 of 24 train images have no old vector, which anchor follows; embed"):
@@ -129,21 +131,19 @@ def test_a_route_that_needs_the_old_classifier_says_so(shapes: Manifest, old_vec
         train_update(shapes, old_vectors, tmp_path / "v2", replace(TINY, method="influence", unseen="restrict"))
 
 
-@pytest.mark.parametrize("method", ["unibct", "ract", "mixbct"])
+@pytest.mark.parametrize("method", ["unibct", pytest.param("ract", marks=pytest.mark.slow)])
 def test_a_cut_update_resumes_to_the_same_weights(
     shapes: Manifest, old_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
-    from hetvs.training.update_stage import UpdateStage
-
     config = replace(TINY, method=method, epochs=6, checkpoint_every=0.0)
     whole = train_update(shapes, old_run, tmp_path / "whole", config)
     terms, calls = UpdateStage.terms, []
 
-    def fails_once(stage: UpdateStage, images: object, epoch: int) -> dict[str, torch.Tensor]:
+    def fails_once(stage: UpdateStage, images: np.ndarray, epoch: int) -> dict[str, torch.Tensor]:
         calls.append(epoch)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return terms(stage, images, epoch)  # type: ignore[arg-type]
+        return terms(stage, images, epoch)
 
     monkeypatch.setattr(UpdateStage, "terms", fails_once)
     with pytest.raises(KeyboardInterrupt):
