@@ -11,16 +11,18 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from click.testing import CliRunner, Result
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_bench.operators.graphs import FEW, MANY, pair_of
 from edge_bench.operators.table import per_copy, time_models, time_operators
+from hetvs.cli import main
 from hetvs.config import LatencyConfig
 from hetvs.errors import ArtifactError, ConfigError
 from hetvs.nas.latency import Comparison, LatencyTable, features, fit_costs, reachable
 from hetvs.nas.operators import KINDS, Operator, operators
-from hetvs.nas.space import SPACES
+from hetvs.nas.space import SPACES, Architecture
 
 DIM = 16
 SPACE = replace(SPACES["hetvs-s"], sizes=(32,))
@@ -177,6 +179,39 @@ def test_settings_are_checked() -> None:
         LatencyConfig(rounds=1)
     with pytest.raises(ConfigError, match="held_out must be >= 8"):
         LatencyConfig(held_out=1)
+
+
+def test_the_command_keeps_operators_of_a_killed_go_and_reports_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Timing is replaced by a formula; the first go dies between operators and whole models."""
+    timed: list[int] = []
+
+    def by_macs(wanted: list[Operator], *_: object) -> tuple[dict[Operator, float], dict[str, str]]:
+        timed.append(len(wanted))
+        return {operator: (operator.macs + 1) * 1e-8 for operator in wanted}, {"runtime": "formula"}
+
+    def whole(archs: list[Architecture], config: LatencyConfig) -> list[float]:
+        if len(timed) == 1:
+            raise ConfigError("killed")
+        return [1.1 * table().ratio(arch, config.dim) + 0.01 for arch in archs]
+
+    monkeypatch.setattr("edge_bench.operators.table.time_operators", by_macs)
+    monkeypatch.setattr("hetvs.cli.latency_table._whole_models", whole)
+    output = tmp_path / "table.json"
+
+    def run(*more: str) -> Result:
+        return CliRunner().invoke(main, ["latency-table", "-o", str(output), "--dim", str(DIM), "--sizes", "32", *more])
+
+    assert run().exit_code == 1
+    assert "is there already" in run().output
+    assert "measured with 1 threads, not 2" in run("--resume", "--threads", "2").output
+    timed.append(0)
+    done = run("--resume", "--json")
+    assert done.exit_code == 0, done.output
+    assert timed == [len(reachable(SPACE, DIM)), 0]
+    assert json.loads(done.stdout)["median_error"] == pytest.approx(0, abs=1e-6)
+    assert LatencyTable.load(output).fit[-1] == pytest.approx(1.1, rel=1e-3)
 
 
 @pytest.mark.slow
