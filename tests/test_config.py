@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,42 @@ from hypothesis import strategies as st
 from hetvs.cli import main
 from hetvs.cli.options import settings
 from hetvs.config import (
+    AdaptConfig,
+    BackfillConfig,
     BenchConfig,
+    ClustersConfig,
+    CurveConfig,
     EmbedConfig,
     EvaluateConfig,
     ExportConfig,
     FetchConfig,
+    RefreshConfig,
     StudentConfig,
+    SupernetConfig,
     TeacherConfig,
     UpdateConfig,
 )
 from hetvs.errors import ConfigError
-from hetvs.settings import did_you_mean, override, read_toml
+from hetvs.settings import did_you_mean, override, read_config, read_toml
+
+RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
 
 STAGES = [
-    *(FetchConfig, TeacherConfig, StudentConfig, UpdateConfig, EmbedConfig, EvaluateConfig, ExportConfig),
+    *(
+        FetchConfig,
+        TeacherConfig,
+        StudentConfig,
+        SupernetConfig,
+        UpdateConfig,
+        EmbedConfig,
+        AdaptConfig,
+        BackfillConfig,
+        RefreshConfig,
+        CurveConfig,
+        ClustersConfig,
+        EvaluateConfig,
+        ExportConfig,
+    ),
     BenchConfig,
 ]
 
@@ -47,9 +69,16 @@ def test_override_replaces_and_leaves_the_original() -> None:
     assert config.epochs == StudentConfig.epochs
 
 
+def test_the_defaults_of_a_student_are_the_best_recipe() -> None:
+    """Where they differ is what a data set decides: its rows, its pictures, their size."""
+    best = asdict(read_config(StudentConfig, RECIPES / "emoji-student-1-80.toml"))
+    differing = {name for name, value in asdict(StudentConfig()).items() if best[name] != value}
+    assert differing == {"rows", "extra", "source_size", "amp"}
+
+
 @pytest.mark.parametrize(
     ("typed", "said"),
-    [("epoch", "did you mean 'epochs'?"), ("batchsize", "did you mean 'batch_size'?"), ("zzz", "known: backbone, ")],
+    [("epoch", "did you mean 'epochs'?"), ("batchsize", "did you mean 'batch_size'?"), ("zzz", "known: source_size, ")],
 )
 def test_an_unknown_setting_is_an_error_with_a_suggestion(typed: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
@@ -68,7 +97,7 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
     [
         (FetchConfig, {"size": 8}, "size must be 16..512 px, got 8"),
         (TeacherConfig, {"epochs": 0}, "epochs must be >= 1, got 0"),
-        (StudentConfig, {"epochs": 0}, "epochs = 0 trains nothing; set ridge = end"),
+        (StudentConfig, {"epochs": 0, "ridge": "off"}, "epochs = 0 trains nothing; set ridge = end"),
         (StudentConfig, {"mixup": True}, "mixup needs a live teacher; set views = 0"),
         (StudentConfig, {"noise": 1.5}, "noise must be in 0..1, got 1.5"),
         (StudentConfig, {"img_size": 4000}, "img_size must be 8..1024 px, got 4000"),
@@ -92,6 +121,15 @@ def test_a_suggestion_is_always_a_known_word(word: str) -> None:
         (TeacherConfig, {"dim": 1}, "dim must be >= 2, got 1"),
         (TeacherConfig, {"margin": 1.0}, "margin must be in [0, 1), got 1.0"),
         (TeacherConfig, {"erase": 1.5}, "erase must be in 0..1, got 1.5"),
+        (SupernetConfig, {"mode": "anchord"}, "mode 'anchord' is unknown; did you mean 'anchored'?"),
+        (SupernetConfig, {"sizes": (8, 32)}, "sizes must be 16..512 px, got [8, 32]"),
+        (SupernetConfig, {"sizes": ()}, "sizes must be 16..512 px, got []"),
+        (
+            SupernetConfig,
+            {"anchor": 0.0},
+            "anchor must be > 0: it alone ties every architecture to the space, got 0.0",
+        ),
+        (SupernetConfig, {"bins": 0}, "bins must be >= 1, got 0"),
         (UpdateConfig, {"dim": 1}, "dim must be 0 or >= 2, got 1"),
         (UpdateConfig, {"method": "lec"}, "method 'lec' is unknown; did you mean 'lce'?"),
         (UpdateConfig, {"strength": -1.0}, "strength must be >= 0, got -1.0"),
