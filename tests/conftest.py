@@ -82,6 +82,14 @@ def tiny_teacher() -> TeacherConfig:
 def tiny_student() -> StudentConfig:
     """A student that trains in half a second."""
     return StudentConfig(
+        backbone="hetvs/edgenet",
+        lr=3e-3,
+        trunk_lr=1.0,
+        clip=1.0,
+        ridge="off",
+        anchor=1.0,
+        context=0.5,
+        influence=0.2,
         width=0.5,
         depth=1,
         img_size=16,

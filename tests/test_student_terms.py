@@ -24,10 +24,13 @@ from hetvs.training.images import ImageStore
 from hetvs.training.student import StudentStage, prototypes_of, train_student
 from hetvs.training.teacher_views import Crops, cached_views
 
-SMALL = StudentConfig(width=0.5, depth=1, img_size=16, source_size=24, epochs=3, batch_size=8, views=2, queue=8,
-                      push_margin=2.0, amp="off", threads=1)  # fmt: skip
+SMALL = StudentConfig(backbone="hetvs/edgenet", width=0.5, depth=1, img_size=16, source_size=24, epochs=3, ridge="off",
+                      batch_size=8, views=2, queue=8, push_margin=2.0, amp="off", threads=1)  # fmt: skip
 EVERY_TERM: dict[str, Any] = dict.fromkeys(TERMS, 0.5)
-TYPED = "--img-size 16 --source-size 24 --epochs 1 -b 8 --views 1 --width 0.5 --depth 1 --amp off --threads 1"
+TYPED = (
+    "--backbone hetvs/edgenet --img-size 16 --source-size 24 --epochs 1 -b 8 --views 1 --width 0.5 --depth 1 "
+    "--amp off --threads 1"
+)
 FIRST, SECOND = np.arange(8), np.arange(4, 12)  # of the 16 train images: E, F, G, H, E, F, ...
 
 
@@ -88,7 +91,7 @@ def test_before_the_queue_is_full_its_terms_wait(letters: Path, run_folder: Path
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
     assert lines[0]["filling_queue"] == 0
     assert lines[1]["context"] > 0
-    assert card.training["terms"] == {"context": 0.5}
+    assert card.training["terms"] == {"context": 4.0}
 
 
 def test_the_command_says_which_terms_are_active(letters: Path, run_folder: Path, tmp_path: Path) -> None:
@@ -96,4 +99,4 @@ def test_the_command_says_which_terms_are_active(letters: Path, run_folder: Path
     weights = ["--context", "0", "--ract", "1", "--focal", "5"]
     result = CliRunner().invoke(main, [*words, *TYPED.split(), *weights])
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("terms: anchor 1, influence 0.2, ract 1; focal beta 5\n")
+    assert result.stderr.startswith("terms: anchor 5, ract 1; focal beta 5\n")

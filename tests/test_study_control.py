@@ -13,8 +13,8 @@ from hetvs.errors import ConfigError
 from studies.control import main
 
 SETTINGS = (
-    "--anchor 0 --context 0 --influence 0 --relational 1 --img-size 16 --source-size 24 --epochs 1 -b 16 "
-    "--views 1 --width 0.5 --depth 1 --amp off --threads 1"
+    "--backbone hetvs/edgenet --anchor 0 --context 0 --influence 0 --relational 1 --img-size 16 --source-size 24 "
+    "--epochs 1 -b 16 --views 1 --width 0.5 --depth 1 --amp off --threads 1"
 )
 
 

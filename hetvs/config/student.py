@@ -18,22 +18,29 @@ TERMS = (  # each is a setting of StudentConfig, its weight, and a function of h
 
 @dataclass(frozen=True, kw_only=True)
 class StudentConfig(TrainConfig):
-    """`hetvs train-student`: a small model that is trained into the space of a teacher."""
+    """`hetvs train-student`: a small model that is trained into the space of a teacher.
+
+    The defaults are what docs/recipes/emoji-student-1-80.toml trains, the best at 1/80 of the cloud's cost.
+    """
 
     fewest_epochs: ClassVar[int] = 0
 
-    backbone: str = setting("hetvs/edgenet", "trunk of the model, see `hetvs models`")
-    epochs: int = setting(40, "passes over the training images; 0, with ridge, fits the projection alone")
-    lr: float = setting(3e-3, "peak learning rate of AdamW")
-    views: int = setting(8, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")
+    backbone: str = setting("efficientnet_lite0", "trunk of the model, see `hetvs models`")
+    blocks: int = setting(8, "leading blocks of an efficientnet_lite backbone that are kept; 0 keeps all and the head")
+    img_size: int = setting(32, "side of the model's square input, in pixels")
+    epochs: int = setting(10, "passes over the training images; 0, with ridge, fits the projection alone")
+    lr: float = setting(2e-3, "peak learning rate of AdamW")
+    trunk_lr: float = setting(0.5, "learning rate of the trunk, as a share of lr")
+    clip: float = setting(5.0, "largest gradient norm")
+    views: int = setting(4, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")
     views_seed: int = setting(0, "seed of the views, apart from `seed`, so that runs can share them")
     views_folder: str = setting("", "where cached views are kept, to be shared between runs; empty: inside the run")
     noise: float = setting(0.0, "strength of the photometric noise that the student alone sees, 0..1")
     mixup: bool = setting(False, "mix images in pairs, for a live teacher and terms without labels")
-    ridge: str = setting("off", "closed-form fit of the projection, before and after training", choices=RIDGE_CHOICES)
-    anchor: float = setting(1.0, "weight of 1 - cos to the teacher's vector of the same crop")
-    context: float = setting(0.5, "weight of the divergence over a queue of teacher vectors")
-    influence: float = setting(0.2, "weight of the teacher's frozen prototypes, on images with a known label")
+    ridge: str = setting("start", "closed-form fit of the projection, before and after training", choices=RIDGE_CHOICES)
+    anchor: float = setting(5.0, "weight of 1 - cos to the teacher's vector of the same crop")
+    context: float = setting(4.0, "weight of the divergence over a queue of teacher vectors")
+    influence: float = setting(0.0, "weight of the teacher's frozen prototypes, on images with a known label")
     anchor_squared: float = setting(0.0, "weight of (1 - cos)^2 to the teacher's vector")
     csd: float = setting(0.0, "weight of the divergence over the teacher's nearest keys alone")
     rank_difference: float = setting(0.0, "weight of order violations among the teacher's nearest keys")

@@ -27,7 +27,7 @@ def end_of_schedule(config: StudentConfig, *, share: float, lr_share: float, thr
 
     >>> last = end_of_schedule(StudentConfig(epochs=38, ridge="both"), share=0.1, lr_share=0.1, threads=1)
     >>> last.epochs, round(last.lr, 6), last.ridge
-    (4, 0.0003, 'off')
+    (4, 0.0002, 'off')
     """
     return replace(
         config,
