@@ -16,8 +16,9 @@ from hetvs.config import LinearConfig
 from hetvs.encoders import open_encoder
 from hetvs.files import new_folder, write_json
 from hetvs.linear.cg import conjugate_gradients
-from hetvs.linear.factors import Preconditioner, gather_factors, mean_diagonal
+from hetvs.linear.factors import gather_factors, mean_diagonal
 from hetvs.linear.network import Linearised
+from hetvs.linear.preconditioner import Preconditioner
 from hetvs.linear.problem import Problem, outputs
 from hetvs.linear.sgd import stochastic
 from hetvs.linear.targets import cloud_targets
@@ -49,7 +50,7 @@ def main(data: Path, cloud: Path, start: Path, images: int, layers: int, threads
     prefix_n = prefixes(net, train.pixels, 64)
     target = cloud_targets(cloud_vectors(encoder, manifest, train.rows, "embed"), outputs(net, prefix_n, 64))
     problem = Problem.of(net, prefix_n, target, 0.0)
-    problem = replace(problem, ridge=1e-2 * mean_diagonal(net, prefix_n, batch=64))
+    problem = replace(problem, ridge=LinearConfig.ridge * mean_diagonal(net, prefix_n, batch=64))
     started = time.process_time()
     kfac = Preconditioner(net, gather_factors(net, prefix_n, seed=0, batch=64), problem.ridge)
     facts: dict[str, object] = {"factors_cpu_s": time.process_time() - started}

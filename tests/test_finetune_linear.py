@@ -169,6 +169,7 @@ def test_what_cannot_be_is_refused(
         ({"ridge": 0.0}, "ridge = 0 needs the exact solution"),
         ({"influence": 1}, "influence needs the exact solution"),
         ({"solver": "dual", "influence": 1, "without": "a"}, "drop without"),
+        ({"damping": "none"}, "damping 'none' is unknown"),
         ({"layers": -1}, "layers must be >= 0"),
         ({"alpha": 0.0}, "alpha must be > 0"),
     ):

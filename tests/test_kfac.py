@@ -6,8 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hetvs.linear.factors import Factor, Preconditioner, damped, factor_of, gather_factors, mean_diagonal
+from hetvs.config import linear as config
+from hetvs.linear.cg import conjugate_gradients
+from hetvs.linear.factors import Factor, factor_of, gather_factors, mean_diagonal
 from hetvs.linear.network import Linearised
+from hetvs.linear.preconditioner import DAMPINGS, Preconditioner, damped, exactly
 from hetvs.linear.tape import Seen, by_group, one_hot_cotangents, patches_of, watch
 from hetvs.models.embedder import Embedder
 from hetvs.preprocess import Preprocess
@@ -100,26 +103,43 @@ def test_gradients_of_an_image_are_those_of_autograd() -> None:
         torch.testing.assert_close(mine[image], problem.back(alone))
 
 
-def test_the_preconditioner_is_the_inverse_of_the_damped_factors() -> None:
+@pytest.mark.parametrize("damping", ["exact", "split"])
+def test_the_preconditioner_is_the_inverse_of_the_damped_factors(damping: str) -> None:
     problem = small_problem()
     net = problem.net
     factors = gather_factors(net, problem.prefix_n, seed=0, batch=5)
-    apply = Preconditioner(net, factors, ridge=0.1)
+    apply = Preconditioner(net, factors, 0.1, damping)
     dense = torch.stack([apply(row) for row in torch.eye(net.size, dtype=torch.float64)])
     torch.testing.assert_close(dense, dense.T)
     assert torch.linalg.eigvalsh(dense).min() > 0
-    factor = factors[-1]
-    share = factor.a_gdd[0].diagonal().mean() * factor.g_goo[0].diagonal().mean()
-    a, g = damped(factor.a_gdd[0], factor.g_goo[0], 0.1 + 1e-3 * share.item())
+    a, g = factors[-1].a_gdd[0], factors[-1].g_goo[0]
+    if damping == "split":
+        share = a.diagonal().mean() * g.diagonal().mean()
+        whole = torch.kron(*reversed(damped(a, g, 0.1 + 1e-3 * share.item())))
+    else:
+        whole = torch.kron(g, a) + 0.1 * torch.eye(15, dtype=torch.float64)
     weights = net.projection.weight.numel()
-    block = torch.linalg.inv(torch.kron(g, a)).view(3, 5, 3, 5)[:, :-1, :, :-1].reshape(weights, weights)
+    block = torch.linalg.inv(whole).view(3, 5, 3, 5)[:, :-1, :, :-1].reshape(weights, weights)
     torch.testing.assert_close(dense[-weights - 3 : -3, -weights - 3 : -3], block)
+
+
+def test_every_damping_of_the_settings_is_there() -> None:
+    assert tuple(DAMPINGS) == config.DAMPINGS
+
+
+def test_the_projection_alone_is_solved_in_one_step() -> None:
+    problem = small_problem(40, dim=20, layers=1)
+    factors = gather_factors(problem.net, problem.prefix_n, seed=0, batch=8)
+    apply = Preconditioner(problem.net, factors, problem.ridge)
+    assert conjugate_gradients(problem, apply, tolerance=1e-6, steps=9).steps == 1
 
 
 def test_a_dead_layer_is_damped_all_the_same() -> None:
     dead = Factor("dead", torch.zeros(1, 2, 2, dtype=torch.float64), torch.zeros(1, 3, 3, dtype=torch.float64))
     a, g = damped(dead.a_gdd[0], dead.g_goo[0], 0.25)
     torch.testing.assert_close(torch.kron(g, a), 0.25 * torch.eye(6, dtype=torch.float64))
+    ones = torch.ones(1, 3, 2, dtype=torch.float64)
+    torch.testing.assert_close(exactly(dead, 0.25)(ones), 4 * ones)
 
 
 @pytest.mark.parametrize("dim", [3, 20])
@@ -131,5 +151,6 @@ def test_mean_diagonal_is_the_trace(dim: int) -> None:
     ]
     exact = torch.stack(rows).square().sum().item() / (200 * net.size)
     assert mean_diagonal(net, prefix, batch=64) == pytest.approx(exact, rel=1e-9 if dim == 3 else 0.1)
-    gaussian = gather_factors(net, prefix, seed=1, batch=64)[-1].g_goo[0]
-    torch.testing.assert_close(gaussian, torch.eye(dim, dtype=torch.float64), atol=0 if dim == 3 else 0.3, rtol=1e-9)
+    hidden = gather_factors(net, prefix, seed=1, batch=64)[-2].g_goo
+    every = factor_of([layers[-2] for layers in watch(net, prefix, one_hot_cotangents(200, prefix, dim))]).g_goo * dim
+    torch.testing.assert_close(hidden, every, atol=0, rtol=1e-9 if dim == 3 else 0.3)

@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from hetvs.linear.cg import conjugate_gradients
 from hetvs.linear.dual import Dual, jacobian
-from hetvs.linear.factors import Preconditioner, gather_factors
+from hetvs.linear.factors import gather_factors
 from hetvs.linear.network import Linearised
+from hetvs.linear.preconditioner import Preconditioner
 from hetvs.linear.problem import Problem
 from hetvs.linear.sgd import largest_eigenvalue, stochastic
 from hetvs.models.embedder import Embedder

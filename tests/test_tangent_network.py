@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Any
 
+import onnxruntime
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, jvp
 
+from export.to_onnx import to_onnx
+from hetvs.artifacts import ModelCard, SpaceCard
 from hetvs.errors import ConfigError
 from hetvs.linear.graph import activations_of, layers_of, plain_graph, split_at
 from hetvs.linear.network import Linearised, TangentTrunk, to_tangent_state
 from hetvs.linear.rules import Stream
 from hetvs.models.embedder import Embedder
+from hetvs.models.storage import weights_digest
 from hetvs.preprocess import Preprocess
 from tests.tiny_tangent import embedder_of, pixels_of, small_embedder
 
@@ -215,3 +219,28 @@ def test_products_of_two_streams() -> None:
     net.set_delta(dw)
     torch.testing.assert_close(net(x)[1], jvp_of(net, x, dw))
     assert Stream(x).tangent is None
+
+
+@pytest.mark.slow
+def test_pooling_groups_and_kinks_are_exported_exactly() -> None:
+    trunk = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.LeakyReLU(0.1), nn.MaxPool2d(3, 2, 1),
+        nn.Conv2d(8, 8, 3, groups=4), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+    ).eval()  # fmt: skip
+    preprocess = Preprocess(size_px=16)
+    embedder = Embedder(trunk, 8, 5, preprocess).eval()
+    net = Linearised(embedder, layers=0)
+    net.set_delta(0.1 * torch.randn(net.size, generator=torch.Generator().manual_seed(0)))
+    shipped = Embedder(TangentTrunk(trunk, net.trunk.adapted, fold=True), 16, 5, preprocess).eval()
+    shipped.load_state_dict(to_tangent_state(net))
+    digest = weights_digest(shipped)
+    space = SpaceCard(teacher_digest=digest, preprocess_digest=preprocess.digest(), dim=5)
+    card = ModelCard(
+        name="t", role="student", backbone="tangent/x", space=space, preprocess=preprocess, weights_digest=digest,
+        macs=1, parameters=1,
+    )  # fmt: skip
+    session = onnxruntime.InferenceSession(to_onnx(shipped, card, 18).SerializeToString())
+    for seed in range(3):
+        pixels = pixels_of(1, 16, seed)
+        (found,) = session.run(None, {"pixels": pixels.permute(0, 2, 3, 1).numpy()})
+        assert abs(found - shipped(pixels).detach().numpy()).max() <= 1e-4

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hetvs.settings import require, require_choice, setting
 
+DAMPINGS = ("exact", "split")  # each is a line of hetvs.linear.preconditioner.DAMPINGS
 SOLVERS = ("cg", "sgd", "dual")
 TARGETS = ("cloud", "labels")
 
@@ -14,14 +15,13 @@ TARGETS = ("cloud", "labels")
 class LinearConfig:
     """`hetvs finetune-linear`: a trained model is adapted as a convex problem around its weights."""
 
-    target: str = setting(
-        "cloud", "what is fitted: the cloud's vectors, or one-hot labels", choices=TARGETS
-    )
+    target: str = setting("cloud", "what is fitted: the cloud's vectors, or one-hot labels", choices=TARGETS)
     layers: int = setting(3, "last convolutions and linears that adapt, the projection being one; 0 takes all")
     fold: bool = setting(True, "fold batch norms into the convolutions first; without, they adapt apart (as published)")
     solver: str = setting("cg", "conjugate gradients, stochastic gradients, or the exact dual", choices=SOLVERS)
     kfac: bool = setting(True, "precondition by Kronecker factors")
-    ridge: float = setting(1e-2, "lambda, a share of the mean diagonal of J^T J / n; 0: leave-one-out chooses (dual)")
+    damping: str = setting("exact", "lambda in the eigenbases of the factors, or split between them", choices=DAMPINGS)
+    ridge: float = setting(10.0, "lambda, a share of the mean diagonal of J^T J / n; 0: leave-one-out chooses (dual)")
     alpha: float = setting(15.0, "height of a one-hot target")
     tolerance: float = setting(1e-3, "relative residual of the normal equations to stop at")
     steps: int = setting(200, "most steps of cg, most passes of sgd")
@@ -37,6 +37,7 @@ class LinearConfig:
 
     def __post_init__(self) -> None:
         require_choice("target", self.target, TARGETS)
+        require_choice("damping", self.damping, DAMPINGS)
         require_choice("solver", self.solver, SOLVERS)
         for name in ("layers", "ridge", "images", "per_class", "draw_seed", "influence", "seed", "threads"):
             require(getattr(self, name) >= 0, f"{name} must be >= 0, got {getattr(self, name)}")

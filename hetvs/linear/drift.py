@@ -41,8 +41,8 @@ def move_bound(rows_SP: Tensor, delta_norm: float, queries: int) -> Tensor:
 def angles(a_MD: Tensor, b_MD: Tensor) -> Tensor:
     """Return the angle in degrees between rows (M,).
 
-    >>> angles(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])).tolist()
-    [90.0]
+    >>> round(angles(torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 2.0]])).item(), 6)
+    90.0
     """
     unit = [torch.nn.functional.normalize(x.double(), dim=1) for x in (a_MD, b_MD)]
     half = (unit[0] - unit[1]).norm(dim=1) / 2  # exact for small angles, where a cosine is not

@@ -16,8 +16,9 @@ from hetvs.encoders import Encoder
 from hetvs.errors import ConfigError
 from hetvs.linear.cg import conjugate_gradients
 from hetvs.linear.dual import Dual, choose_ridge
-from hetvs.linear.factors import Preconditioner, gather_factors, mean_diagonal
+from hetvs.linear.factors import gather_factors, mean_diagonal
 from hetvs.linear.network import Linearised
+from hetvs.linear.preconditioner import Preconditioner
 from hetvs.linear.problem import Apply, Problem, Solution, outputs
 from hetvs.linear.sgd import stochastic
 from hetvs.linear.targets import cloud_targets, label_targets
@@ -129,7 +130,7 @@ def preconditioner_of(problem: Problem, config: LinearConfig) -> Apply:
     if not config.kfac:
         return lambda vector_P: vector_P
     factors = gather_factors(problem.net, problem.prefix_n[:FACTOR_IMAGES], seed=config.seed, batch=config.batch_size)
-    return Preconditioner(problem.net, factors, problem.ridge)
+    return Preconditioner(problem.net, factors, problem.ridge, config.damping)
 
 
 def _targets(

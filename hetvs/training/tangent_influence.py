@@ -92,5 +92,5 @@ def write_influence(folder: Path, manifest: Manifest, influences: list[Influence
 def _influence(query: str, value: float, change_n: Tensor, ids: tuple[str, ...]) -> Influence:
     order = change_n.argsort(descending=True, stable=True).tolist()
     sides = ([i for i in order if change_n[i] > 0], [i for i in reversed(order) if change_n[i] < 0])
-    helped, harmed = (tuple((ids[i], round(change_n[i].item(), 6)) for i in side[:SHOWN]) for side in sides)
+    helped, harmed = (tuple((ids[i], float(f"{change_n[i].item():.4g}")) for i in side[:SHOWN]) for side in sides)
     return Influence(query, round(value, 6), helped, harmed)
