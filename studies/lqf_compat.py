@@ -26,9 +26,10 @@ from hetvs.progress import track
 from hetvs.retrieval.matrix import Judged, cell
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.training.tangent_data import choose, cloud_vectors, prefixes, read_pixels
-from studies.lqf_arms import RATES, RIDGES, Fit, Predict, angle_loss, best_of, convex, descent
+from studies.lqf_arms import RATES, Fit, Predict, angle_loss, best_of, convex, descent
 
 START, LQF, ADAMW = "not adapted", "linear-quadratic", "AdamW"
+RIDGES = (1e-1, 1e1, 1e3)  # shares of the mean diagonal: vectors ask for more of it than labels
 VAL = 300  # images of the style that choose among the trials, at most
 
 

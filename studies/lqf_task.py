@@ -86,7 +86,7 @@ def arms(leaky: Path, relu: Path, data: Data, layers: int, seed: int) -> dict[st
     head = net_of(leaky, data, 1)
 
     def ridge(net: Net, share: float, kfac: bool = True) -> Trial:
-        return lambda: convex(net.fit, share, kfac=kfac, steps=20)[0]  # too few without K-FAC: that is the point
+        return lambda: convex(net.fit, share, kfac=kfac, steps=60)[0]
 
     def moved(net: Net, rate: float, optimiser: str, linear: bool) -> Trial:
         fit = replace(net.fit, loss=cross_entropy)
