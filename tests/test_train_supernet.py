@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections import Counter
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,17 +16,19 @@ from click.testing import CliRunner
 
 from hetvs.cli import main
 from hetvs.config import SPACES as SPACE_NAMES
-from hetvs.config import StudentConfig, SupernetConfig
+from hetvs.config import ExportConfig, StudentConfig, SupernetConfig
 from hetvs.encoders import open_encoder
 from hetvs.errors import ArtifactError, ConfigError, ManifestError
 from hetvs.files import digest_file
 from hetvs.manifest import Manifest
-from hetvs.models.storage import load_run
+from hetvs.models.storage import load_run, save_run
 from hetvs.nas.judge import Judge, closeness, gather
 from hetvs.nas.operators import macs_of
 from hetvs.nas.paths import from_a_bin, macs_bins, sandwich
+from hetvs.nas.points import card_of
 from hetvs.nas.space import SPACES, encode, space_of
 from hetvs.nas.storage import load_supernet
+from hetvs.nas.supernet import Supernet, cut
 from hetvs.training.student import train_student
 from hetvs.training.supernet import train_supernet
 from hetvs.training.supernet_stage import SupernetStage
@@ -207,6 +210,42 @@ def test_an_architecture_trains_alone_from_its_file(
     assert load_run(tmp_path / "edge")[1] == card
     with pytest.raises(ConfigError, match="give --arch FILE"):
         train_student(shapes, shapes_cloud, tmp_path / "none", replace(tiny_student, backbone="searched"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(SPACES))
+def test_what_is_exported_is_the_subnet_in_the_supernet(
+    name: str, judge: Judge, anchored: Path, shapes: Manifest, tmp_path: Path
+) -> None:
+    from export.bundle import export_bundle
+
+    space = space_of(name, [16, 24])
+    torch.manual_seed(0)
+    shared = judge if name == "hetvs-s" else replace(judge, supernet=Supernet(space, judge.supernet.dim))
+    arch = space.sample(np.random.default_rng(5))
+    alone = shared.subnet(arch)
+    save_run(tmp_path / "point", alone, card_of(alone, arch, load_supernet(anchored)[1].space, "point"))
+    export_bundle(tmp_path / "point", shapes, tmp_path / "bundle", ExportConfig())
+    pixels = shared.evidence.validation.pixels(arch.img_size)
+    vectors_nD = open_encoder(tmp_path / "bundle", threads=1).encode(pixels.transpose(0, 2, 3, 1))
+    path = deepcopy(shared.supernet)  # the same statistics, put back where they were cut from
+    held = path.embedder.state_dict()
+    for key, value in alone.state_dict().items():
+        cut(held[key], value.shape).copy_(value)
+    with torch.no_grad():
+        expected_nD = path.eval()(torch.from_numpy(pixels), arch).numpy()
+    np.testing.assert_allclose(vectors_nD, expected_nD, atol=1e-5)
+
+
+@pytest.mark.slow
+def test_both_ends_of_the_space_come_near_the_teacher(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny: SupernetConfig
+) -> None:
+    card = train_supernet(shapes, shapes_cloud, tmp_path / "long", replace(tiny, epochs=40, sizes=(24,)))
+    anchors = [line["anchor"] for line in metrics(tmp_path / "long") if "anchor" in line]
+    assert anchors[-1] < 0.5 * anchors[0]
+    for end in ("largest", "smallest"):
+        assert card.validation[f"val/{end}/cosine"] > 0.5
 
 
 def test_train_supernet_says_what_is_next(shapes_folder: Path, shapes_cloud: Path, tmp_path: Path) -> None:
