@@ -131,6 +131,13 @@ def test_a_route_that_needs_the_old_classifier_says_so(shapes: Manifest, old_vec
         train_update(shapes, old_vectors, tmp_path / "v2", replace(TINY, method="influence", unseen="restrict"))
 
 
+def test_a_focal_weight_is_of_the_anchor(shapes: Manifest, old_run: Path, tmp_path: Path) -> None:
+    card = train_update(shapes, old_run, tmp_path / "v2", replace(TINY, epochs=1, method="anchor", focal=5.0))
+    assert card.training["focal"] == 5
+    with pytest.raises(ConfigError, match="focal weighs the anchor, which lce does not have"):
+        replace(TINY, method="lce", focal=5.0)
+
+
 @pytest.mark.parametrize("method", ["unibct", pytest.param("ract", marks=pytest.mark.slow)])
 def test_a_cut_update_resumes_to_the_same_weights(
     shapes: Manifest, old_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str

@@ -63,6 +63,8 @@ class UpdateConfig(LabelConfig):
             require(getattr(self, name) >= 1, f"{name} must be >= 1, got {getattr(self, name)}")
         require(0 < self.push_margin <= 2, f"push_margin must be in (0, 2], got {self.push_margin}")
         require(self.ract_temperature > 0, f"ract_temperature must be > 0, got {self.ract_temperature}")
+        weighed = not self.focal or "anchor" in self.active_terms()
+        require(weighed, f"focal weighs the anchor, which {self.method} does not have; take default or anchor")
         require(not self.extra or self.pulls_every_image, "extra images have no label; take a method with an anchor")
 
     @property

@@ -17,7 +17,8 @@ def old_prototypes(images: OldImages, config: UpdateConfig) -> Prototypes:
     """Return the frozen rows of a method; none where no active term looks at them.
 
     default: denoised means of every class; lce and unibct: their means (unibct smooths them later);
-    influence: the old classifier's rows and, by the route `synthesize`, means of the classes it lacks.
+    influence: the old classifier's rows and, by the route `synthesize`, means of the classes it lacks. By the
+    other routes influence and default have the old classifier's rows alone.
     """
     terms = config.active_terms()
     if not {"influence", "soft_influence", "lce"} & set(terms):
