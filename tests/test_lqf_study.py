@@ -11,13 +11,14 @@ import pytest
 import torch
 from click.testing import CliRunner
 
-from hetvs.config import TeacherConfig
+from hetvs.config import StudentConfig, TeacherConfig
 from hetvs.files import write_json
 from hetvs.linear.network import Linearised
 from hetvs.linear.targets import label_targets
 from hetvs.manifest import Manifest
+from hetvs.training.student import train_student
 from hetvs.training.teacher import train_teacher
-from studies import lqf, lqf_task
+from studies import lqf, lqf_compat, lqf_cost, lqf_task
 from studies.jobs import Job
 from studies.lqf_arms import Fit, best_of, convex, cross_entropy, descent, half_squares
 from studies.lqf_page import write_page
@@ -116,3 +117,27 @@ def test_a_task_runs_every_arm(
     assert set(found["arms"]) == {lqf_task.LQF, *lqf_task.RIVALS, *lqf_task.ABLATIONS}
     assert found["images"] == 12
     assert all(len(arm["right"]) == 12 for arm in found["arms"].values())
+
+
+@pytest.mark.slow
+def test_a_style_never_seen_and_the_cost_of_it(
+    shapes: Manifest, shapes_folder: Path, shapes_cloud: Path, tiny_student: StudentConfig, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("studies.lqf_arms.STEPS", 3)
+    train_student(shapes, shapes_cloud, tmp_path / "edge", replace(tiny_student, activation="leaky_relu", ridge="end"))
+    table = (shapes_folder / "manifest.csv").read_text().replace("pen0", "mozilla").replace("pen1", "openmoji")
+    lines = [f"{line},{'core' if line.startswith('path') else 1}" for line in table.splitlines()]
+    (tmp_path / "manifest.csv").write_text("\n".join(lines).replace("images/", f"{shapes_folder}/images/") + "\n")
+    words = [str(tmp_path), "--cloud", str(shapes_cloud), "--start", str(tmp_path / "edge")]
+    job = [*words, "--domain", "openmoji", "--layers", "2", "--seed", "0", "-o", str(tmp_path / "style")]
+    result = CliRunner().invoke(lqf_compat.main, job)
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "style" / "result.json").read_text())
+    assert set(found["arms"]) == {lqf_compat.START, lqf_compat.LQF, lqf_compat.ADAMW}
+    assert found["images"] == 6
+    assert [len(arm["style"]["right"]) for arm in found["arms"].values()] == [3] * 3
+    assert [len(arm["elsewhere"]["right"]) for arm in found["arms"].values()] == [9] * 3
+    result = CliRunner().invoke(lqf_cost.main, [*words, "--layers", "2", "-o", str(tmp_path / "cost")])
+    assert result.exit_code == 0, result.output
+    assert set(COSTS) <= set(json.loads((tmp_path / "cost" / "result.json").read_text()))
