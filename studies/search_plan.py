@@ -7,6 +7,7 @@ by it. All networks have the same budget of MACs, follow the same cloud model an
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from hetvs.config import TeacherConfig
@@ -61,12 +62,12 @@ class SearchPlanner:
     def __post_init__(self) -> None:
         self._others = Planner(self.places, self.seeds)
 
-    @property
+    @cached_property
     def cloud(self) -> Model:
         """The cloud model, as the study of compatibility has it."""
         return self._others.models(Case(self.dataset, "1", CLOUD))[0]
 
-    @property
+    @cached_property
     def previous(self) -> list[Model]:
         """The best hand-picked students of the study of compatibility, a seed each."""
         return self._others.models(Case(self.dataset, SIZE, DEFAULT))
@@ -115,14 +116,14 @@ class SearchPlanner:
         judged = [self.cloud.columns, *(contender.columns for contender in self.contenders())]
         return [self.table(), *judged, self.proxy(), self.front()]
 
-    @property
+    @cached_property
     def _teacher(self) -> Job:
         """The run that every student of the study of compatibility follows."""
         train = self.previous[0].train
         output = train.words[train.words.index("--teacher") + 1]
         return next(job for job in train.after if str(job.output) == output)
 
-    @property
+    @cached_property
     def _dim(self) -> int:
         return read_config(TeacherConfig, self.places.recipes / f"{self.dataset.known_as}-cloud.toml").dim
 
@@ -182,7 +183,7 @@ class SearchPlanner:
         words += ["--query", str(vectors.output), "--role", "student", "--protocol", self.dataset.protocols[0]]
         return self._job(KINDS["columns"], name, tuple(words), (vectors, gallery))
 
-    @property
+    @cached_property
     def _data(self) -> tuple[Job, ...]:
         """The images, and the cloud model that is followed."""
         return (*(job for job in self.previous[0].train.after if job.kind.name == "data"), self._teacher)

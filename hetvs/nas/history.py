@@ -22,7 +22,7 @@ from optuna.trial import FrozenTrial, TrialState
 from hetvs.errors import ConfigError
 from hetvs.nas.candidate import Candidate
 from hetvs.nas.costs import Costs
-from hetvs.nas.samplers import GENERATION, GENES, architecture_of, counted
+from hetvs.nas.samplers import GENERATION, GENES, architecture_of, counted, decoded
 from hetvs.nas.space import Architecture
 
 NAME = "search"
@@ -98,7 +98,7 @@ class History:
         proposal = trial.relative_params
         trial.set_user_attr(GENERATION, proposal[GENERATION])
         trial.set_user_attr(GENES, proposal[GENES])
-        return Asked(trial, architecture_of(self._study.trials[trial.number]))
+        return Asked(trial, decoded(proposal[GENES]))
 
     def tell(self, asked: Asked, verdict: Verdict) -> None:
         """Note what was found of a candidate."""

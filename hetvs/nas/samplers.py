@@ -105,7 +105,7 @@ def position_of(study: Study, trial: FrozenTrial) -> int:
 
 def architecture_of(trial: FrozenTrial) -> Architecture:
     """Return the architecture of a candidate."""
-    return _decoded(trial.user_attrs[GENES])
+    return decoded(trial.user_attrs[GENES])
 
 
 def architectures(study: Study) -> set[Architecture]:
@@ -114,7 +114,8 @@ def architectures(study: Study) -> set[Architecture]:
 
 
 @cache  # every proposal asks for all that were tried
-def _decoded(genes: str) -> Architecture:
+def decoded(genes: str) -> Architecture:
+    """Return the architecture of genes as a candidate holds them."""
     return decode(json.loads(genes))
 
 
