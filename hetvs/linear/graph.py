@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import inspect
 from typing import Any
 
 import torch
@@ -13,6 +12,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from hetvs.errors import ConfigError
 from hetvs.linear.rules import LAYERS, Layer, Standardise, require_supported
 
+MAY_OVERWRITE = (nn.ReLU, nn.ReLU6, nn.LeakyReLU, nn.SiLU, nn.Hardswish, nn.Hardsigmoid)
 GONE_IN_EVAL = (nn.Identity, nn.Dropout, nn.Dropout2d)
 GONE_FUNCTIONS = ("dropout", "stochastic_depth", "drop_connect")
 
@@ -106,15 +106,7 @@ def _lift(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Make a module of a functional convolution (of a class of its own, such as one with static padding)."""
     if node.op != "call_function" or node.target is not torch.conv2d:
         return False
-    named = inspect.Signature(
-        [
-            inspect.Parameter(name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=default)
-            for name, default in (("x", None), ("weight", None), ("bias", None), ("stride", 1), ("padding", 0),
-                                  ("dilation", 1), ("groups", 1))
-        ]
-    ).bind(*node.args, **node.kwargs)  # fmt: skip
-    named.apply_defaults()
-    x, weight, bias, stride, padding, dilation, groups = named.arguments.values()
+    x, weight, bias, stride, padding, dilation, groups = _convolution_arguments(*node.args, **node.kwargs)
     owner = weight.target.rpartition(".")[0]
     values, offset = (_attribute(graph, value) for value in (weight, bias))
     outputs, inputs, *kernel = values.shape
@@ -125,6 +117,13 @@ def _lift(graph: fx.GraphModule, node: fx.Node) -> bool:
     convolution.bias = offset
     _put(graph, node, f"{owner}.convolution", convolution.eval(), x)
     return True
+
+
+def _convolution_arguments(
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: Any = 1
+) -> tuple[Any, ...]:
+    """Return the arguments of torch.conv2d in order, however they were given."""
+    return input, weight, bias, stride, padding, dilation, groups
 
 
 def _attribute(graph: fx.GraphModule, node: Any) -> Any:
@@ -138,8 +137,8 @@ def _settle(graph: fx.GraphModule, node: fx.Node) -> bool:
     """Let nothing overwrite its input: a solver looks at the outputs of layers."""
     if node.op == "call_module":
         module = graph.get_submodule(str(node.target))
-        if hasattr(module, "inplace"):
-            module.__dict__["inplace"] = False
+        if isinstance(module, MAY_OVERWRITE):
+            module.inplace = False
     elif node.op == "call_function" and "inplace" in node.kwargs:
         node.kwargs = {name: value for name, value in node.kwargs.items() if name != "inplace"}
     return True
