@@ -62,7 +62,8 @@ def test_no_candidate_can_overflow_sixteen_bits(
     monkeypatch.setattr(to_int8_module, "CANDIDATES", TWO)
     bundle = EdgeBundle.load(bundle_folder)
     pixels, _ = calibration_pixels(read_manifest(letters), bundle.card.preprocess, 8)
-    for path, kind in zip(to_int8_module.try_all(bundle, pixels, tmp_path).files.values(), (np.uint8, np.int8), strict=True):
+    files = to_int8_module.try_all(bundle, pixels, tmp_path).files.values()
+    for path, kind in zip(files, (np.uint8, np.int8), strict=True):
         graph = onnx.load(path).graph
         constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
         kernels = [

@@ -28,8 +28,8 @@ def metrics(run: Path) -> list[dict[str, float]]:
 
 
 SETTINGS = (
-    "--backbone hetvs/edgenet --img-size 16 --source-size 24 --epochs 100 -b 16 --views 2 --queue 32 --width 0.5 --depth 1 "
-    "--amp off --threads 1 --checkpoint-every 0.1"
+    "--backbone hetvs/edgenet --img-size 16 --source-size 24 --epochs 100 -b 16 --views 2 --queue 32 --width 0.5 "
+    "--depth 1 --amp off --threads 1 --checkpoint-every 0.1"
 )
 
 

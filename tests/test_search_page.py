@@ -21,6 +21,7 @@ from hetvs.files import read_json
 from hetvs.manifest import Manifest
 from hetvs.nas.candidate import Candidate, front_of
 from hetvs.nas.costs import Pricing
+from hetvs.nas.extras import require_extras
 from hetvs.nas.family import everyone_asks, judge_family
 from hetvs.nas.page import Facts, Proxy, write_results
 from hetvs.nas.proxy import Pairing, kendall_tau, tau_of
@@ -142,6 +143,13 @@ def test_a_family_is_judged_pair_by_pair_from_the_weaker_to_the_stronger(
     assert family.to_json()["satisfied"] == 1
     alone = judge_family(judged, {"cloud": vectors["cloud"]})
     assert alone.satisfied is None
+
+
+def test_a_missing_extra_is_one_line_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    require_extras()
+    monkeypatch.setattr("hetvs.nas.extras.find_spec", lambda name: None if name == "optuna" else object())
+    with pytest.raises(ConfigError, match=r"needs optuna; run: pip install 'hetvs\[search\]'"):
+        require_extras()
 
 
 def test_without_domains_everyone_asks_all_others(make_manifest: Callable[..., Manifest]) -> None:

@@ -35,8 +35,8 @@ def clusters(before: Path, after: tuple[Path, ...], as_json: bool, config: Clust
     for name, survived in found.items():
         click.echo(
             f"{name}: adjusted Rand index {percent(survived.ari)} % on {survived.images:,} images; "
-            f"of {survived.before:,} clusters {survived.kept:,} are kept and {survived.split:,} split; of {survived.after:,} after, "
-            f"{survived.merged:,} are merged",
+            f"of {survived.before:,} clusters {survived.kept:,} are kept and {survived.split:,} split; "
+            f"of {survived.after:,} after, {survived.merged:,} are merged",
             err=as_json,
         )
     click.echo(f"next: hetvs backfill curve DATA --old {before} --new {after[0]}", err=as_json)
