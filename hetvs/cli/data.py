@@ -1,4 +1,4 @@
-"""`hetvs data`: named data sets, and a check of the user's own table."""
+"""`hetvs data`: named data sets, benchmarks in their own layouts, and a check of the user's own table."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from hetvs.cli.options import json_option, output_option, settings
-from hetvs.config import FetchConfig
+from hetvs.cli.options import json_option, output_option, overwrite_option, settings
+from hetvs.config import FetchConfig, ImportConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.settings import did_you_mean
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """List and fetch named data sets; check a table of images."""
+    """List and fetch named data sets; import a benchmark; check a table of images."""
 
 
 @data.command("list")
@@ -73,6 +73,28 @@ def fetch(name: str, output: Path, config: FetchConfig) -> None:
     click.echo(f"{output}: {'built' if built else 'already there, every file verified'}")
     _show(summary(read_manifest(output)))
     click.echo(f"next: hetvs {entry.next_command.format(folder=output)}")
+
+
+@data.command("import")
+@click.argument("layout")
+@click.argument("folder", type=click.Path(path_type=Path))
+@output_option
+@overwrite_option
+@settings(ImportConfig)
+def import_set(layout: str, folder: Path, output: Path, overwrite: bool, config: ImportConfig) -> None:
+    """Write the manifest of the public benchmark in FOLDER, in its own LAYOUT.
+
+    LAYOUT is sop, cub, inshop, deepfashion2 or templates. Images stay where they are.
+    """
+    from hetvs.datasets.layouts.importer import import_layout
+    from hetvs.datasets.layouts.registry import LAYOUTS
+    from hetvs.manifest import read_manifest, summary
+
+    import_layout(layout, folder, output, config, overwrite=overwrite)
+    click.echo(f"{output}: {LAYOUTS[layout].description}")
+    _show(summary(read_manifest(output)))
+    after = f"train-teacher {output} -o runs/cloud" if LAYOUTS[layout].trains else f"data check {output}"
+    click.echo(f"next: hetvs {after}")
 
 
 @data.command()

@@ -14,10 +14,11 @@ from hetvs.config.classifier import CONGRUENT, DISTANCES, FOCUS, ClassifierConfi
 from hetvs.config.clusters import ClustersConfig
 from hetvs.config.compare import CompareConfig, FlipsConfig
 from hetvs.config.embed import PRECISIONS, EmbedConfig
-from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, EvaluateConfig
+from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, UNMATED_CHOICES, EvaluateConfig
 from hetvs.config.export import ExportConfig
 from hetvs.config.fetch import FetchConfig
 from hetvs.config.fuse import FuseConfig
+from hetvs.config.imports import ImportConfig
 from hetvs.config.label import LabelConfig
 from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
@@ -50,6 +51,7 @@ __all__ = [
     "SPACES",
     "TARGETS",
     "TERMS",
+    "UNMATED_CHOICES",
     "UNSEEN_CHOICES",
     "UPDATE_METHODS",
     "UPDATE_TERMS",
@@ -66,6 +68,7 @@ __all__ = [
     "FetchConfig",
     "FlipsConfig",
     "FuseConfig",
+    "ImportConfig",
     "LabelConfig",
     "LatencyConfig",
     "LinearConfig",
