@@ -86,6 +86,25 @@ def test_rows_and_by_reach_the_report_and_its_command(letters: Path, stored: Cal
     assert "mAP by split" in result.stdout
 
 
+def test_open_set_stands_beside_recall_in_every_form_of_the_report(
+    letters: Path, stored: Callable[..., Path], tmp_path: Path
+):
+    roles = ("--gallery-model", stored("g", 0.2), "--query-model", stored("q", 0.9))
+    result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, "--open-set", "--false-rates", "0.1")
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "r" / "report.json").read_text(encoding="utf-8"))
+    pairs = [(found["query"], found["gallery"]) for found in report["open_set"]]
+    assert pairs == [("g", "g"), ("q", "g"), ("q", "q")]
+    paragon = report["open_set"][0]
+    assert (paragon["mated"], paragon["absent"], paragon["unmated"]) == (16, 0, "left-out")
+    assert (paragon["genuine"], paragon["impostors"]) == (16 * 3, 16 * 12)
+    assert paragon["tpir"][0]["realised"] <= 0.1
+    assert "--open-set --false-rates 0.1" in report["command"]
+    assert "TPIR@FPIR=0.1" in result.stdout
+    for page in ("report.md", "report.html"):
+        assert "192 impostor and 48 genuine pairs" in (tmp_path / "r" / page).read_text(encoding="utf-8")
+
+
 def test_json_is_all_of_stdout(letters: Path, stored: Callable[..., Path], tmp_path: Path):
     roles = ("--gallery-model", stored("g", 0.2), "--query-model", stored("q", 0.9))
     result = hetvs("evaluate", letters, *roles, "-o", tmp_path / "r", *FAST, "--json")

@@ -16,6 +16,7 @@ from hetvs.retrieval.examples import worst_and_best
 from hetvs.retrieval.flips import flips_of
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Contender, Judged, require_contest
+from hetvs.retrieval.open_judge import judge_open_set
 from hetvs.retrieval.protocols import Protocol, class_overlap
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report, Setup
 
@@ -30,8 +31,8 @@ def evaluate(
 ) -> Report:
     """Judge query models against the gallery model on the images of `protocol` (see `protocol_of`).
 
-    Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples and
-    threads. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
+    Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples, threads and
+    the open-set settings. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
     a vector), ManifestError (no query has a relevant item).
     """
     require_contest(gallery.seat, [q.seat for q in queries], baseline.seat if baseline else None)
@@ -44,11 +45,13 @@ def evaluate(
     if config.by:
         asked = judged.rows[evidence.columns.positions]
         slices = breakdown(evidence, manifest.column(config.by)[asked], names, config)
+    vectors = {c.name: judged.align(c) for c in (gallery, *queries)}
     return Report(
         setup=setup,
         models=tuple(facts_of(c, gallery) for c in (gallery, *queries, *([baseline] if baseline else []))),
         cells=_cells(evidence),
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
+        open_set=judge_open_set(judged, gallery.name, vectors, evidence.unit, config) if config.open_set else (),
         notes=notes_of(judged, setup, config.ks),
     )
 
@@ -145,7 +148,9 @@ def notes_of(judged: Judged, setup: Setup, ks: Sequence[int]) -> tuple[str, ...]
         if k > shortest:
             notes.append(f"recall@{k}: a gallery has only {shortest} images, so k is cut to that")
     if setup.skipped:
-        notes.append(f"{setup.skipped} queries have no relevant image in their gallery and are skipped")
+        notes.append(
+            f"{setup.skipped} queries have no relevant image in their gallery and are skipped (but for --open-set)"
+        )
     if setup.classes.verdict == "closed":
         notes.append(f"closed set: {setup.classes.shared} of {setup.classes.judged} judged classes are in train")
     if setup.classes.verdict == "unknown":

@@ -11,6 +11,7 @@ from hetvs.retrieval.breakdown import Slice
 from hetvs.retrieval.flips import Flips
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Kind
+from hetvs.retrieval.open_judge import OpenSet
 from hetvs.retrieval.protocols import ClassOverlap
 from hetvs.retrieval.rules import Rule
 
@@ -115,6 +116,7 @@ class Report:
     models: tuple[ModelFacts, ...]
     cells: tuple[Cell, ...]
     judgements: tuple[Judgement, ...]
+    open_set: tuple[OpenSet, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
 

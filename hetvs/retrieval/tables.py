@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hetvs.retrieval import flips
+from hetvs.retrieval import flips, open_tables
 from hetvs.retrieval.breakdown import Slice
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report
@@ -83,6 +83,8 @@ def short_table(report: Report) -> str:
     lines = aligned(rows)
     if report.setup.by:
         lines += ["", f"{metric_name(RULE_METRIC)} by {report.setup.by}", *aligned(_short_slices(report))]
+    if report.open_set:
+        lines += ["", *aligned(open_tables.short_rows(report.open_set))]
     for judgement in report.judgements:
         lines += ["", f"{judgement.query}: the heterogeneous rule {verb(judgement.rule[RULE_METRIC])} on mAP."]
         lines += [verdict_sentence(report, judgement), gains_sentence(judgement), flips_sentence(judgement)]
@@ -109,6 +111,10 @@ def markdown(report: Report) -> str:
     measures = list(report.judgements[0].fidelity)
     rows = [[j.query, *(percent(j.fidelity[m]) for m in measures)] for j in report.judgements]
     parts += [markdown_table(["query model", *map(metric_name, measures)], rows)]
+    if report.open_set:
+        lines = [line for found in report.open_set for line in open_tables.lines(found)]
+        parts += ["## Open set (percent, 95 % intervals)", open_tables.counts_sentence(report.open_set[0])]
+        parts += [markdown_table(open_tables.HEADER, lines), open_tables.NOTE]
     cost = ["model", "role", "MACs", "parameters", "paragon MACs / its MACs"]
     parts += ["## Cost", markdown_table(cost, [cost_line(m) for m in report.models])]
     if report.notes:
