@@ -67,7 +67,9 @@ def test_an_anchored_supernet_joins_the_space_of_its_teacher(anchored: Path, sha
     supernet, card = load_supernet(anchored)
     assert card.space == load_run(shapes_cloud)[1].space
     assert card.macs == macs_of(supernet.space.largest(), card.dim)
-    assert {"anchor", "inplace", "influence", "context"} <= metrics(anchored)[-1].keys()
+    first, last = metrics(anchored)
+    assert {"anchor", "inplace", "influence", "context"} <= last.keys()
+    assert last["anchor"] < 0.7 * first["anchor"]  # six steps, and every path comes nearer
     assert {"val/largest/q,g/map", "val/smallest/q,q/map", "val/smallest/cosine"} <= card.validation.keys()
     with pytest.raises(ConfigError, match="many models"):
         load_run(anchored)
@@ -237,17 +239,6 @@ def test_what_is_exported_is_the_subnet_in_the_supernet(
     with torch.no_grad():
         expected_nD = path.eval()(torch.from_numpy(pixels), arch).numpy()
     np.testing.assert_allclose(vectors_nD, expected_nD, rtol=0, atol=tolerance)
-
-
-@pytest.mark.slow
-def test_both_ends_of_the_space_come_near_the_teacher(
-    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny: SupernetConfig
-) -> None:
-    card = train_supernet(shapes, shapes_cloud, tmp_path / "long", replace(tiny, epochs=40, sizes=(24,)))
-    anchors = [line["anchor"] for line in metrics(tmp_path / "long") if "anchor" in line]
-    assert anchors[-1] < 0.5 * anchors[0]
-    for end in ("largest", "smallest"):
-        assert card.validation[f"val/{end}/cosine"] > 0.5
 
 
 def test_train_supernet_says_what_is_next(shapes_folder: Path, shapes_cloud: Path, tmp_path: Path) -> None:
