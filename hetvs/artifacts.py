@@ -5,6 +5,7 @@ Every one of them knows its space.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,11 @@ class EmbeddingSet:
         if not np.all(np.abs(norms - 1) <= UNIT_NORM_TOLERANCE):
             worst = int(np.argmax(np.abs(norms - 1)))
             raise ArtifactError(f"vector of {self.ids[worst]!r} has norm {norms[worst]:.6f}, expected 1")
+
+    def rows_of(self, ids: Sequence[str]) -> np.ndarray:
+        """Return the row number (int64) of each image id, -1 for one that is not here."""
+        known = {image_id: row for row, image_id in enumerate(self.ids)}
+        return np.array([known.get(image_id, -1) for image_id in ids], dtype=np.int64)
 
     def rounded(self) -> EmbeddingSet:
         """Return the same as int8: a quarter of the bytes, vectors that a reader of that file will see."""

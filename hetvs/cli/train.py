@@ -35,7 +35,10 @@ def train_teacher(data: Path, output: Path, resume: bool, overwrite: bool, confi
 @click.command("train-student")
 @data_argument
 @click.option(
-    "--teacher", type=click.Path(path_type=Path), required=True, help="Run or bundle whose space the student joins."
+    "--teacher",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Run, bundle or vectors whose space the student joins.",
 )
 @output_option
 @resume_option

@@ -51,8 +51,7 @@ class OldModel:
             return embed(self.encoder, manifest, shown).vectors_ND
         stored = self.entrant.vectors
         assert stored is not None
-        row_of = {image_id: row for row, image_id in enumerate(stored.ids)}
-        found = np.array([row_of.get(image_id, -1) for image_id in manifest.ids[rows].tolist()])
+        found = stored.rows_of(manifest.ids[rows].tolist())
         return np.where(found[:, None] >= 0, stored.vectors_ND[found], np.float32(np.nan))
 
 

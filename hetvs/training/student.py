@@ -8,9 +8,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from hetvs.artifacts import ModelCard, is_bundle
+from hetvs.artifacts import EmbeddingSet, ModelCard, is_bundle
 from hetvs.config import StudentConfig, SupernetConfig
-from hetvs.encoders import Encoder, open_encoder
 from hetvs.errors import ConfigError
 from hetvs.losses import LOSSES, require_anchored
 from hetvs.losses.prototypes import class_means, denoised_means
@@ -19,6 +18,7 @@ from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.training.augment import Augment
+from hetvs.training.given import Given, name_of, open_given, require_known, space_of, whole_vectors
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
@@ -26,7 +26,7 @@ from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, with_architecture
 from hetvs.training.student_stage import StudentStage
-from hetvs.training.teacher_views import Crops, LiveViews, TeacherViews, cached_views
+from hetvs.training.teacher_views import Crops, LiveViews, StoredViews, TeacherViews, cached_views
 
 PROTOTYPE_SCALE = 16.0  # of class means, which come without the scale of a trained head
 
@@ -40,18 +40,22 @@ def train_student(
     resume: bool = False,
     control: bool = False,
 ) -> ModelCard:
-    """Train a student of the run or bundle at `teacher_path` on the train split; write the run to `output`.
+    """Train a student of the model or the vectors at `teacher_path` on the train split; write the run to `output`.
 
-    The student's card carries the teacher's space. Labels are used by the terms that say so in
-    `hetvs.losses`, and by the focal weight. Raises ConfigError when no active term is anchored; a
+    The student's card carries the teacher's space. Vectors alone are of whole images: each crop of one is held to the
+    same vector, and ArtifactError names the train and val images that have none. Labels are used by the terms that
+    say so in `hetvs.losses`, and by the focal weight. Raises ConfigError when no active term is anchored; a
     `control` may do without one, and gets a space of its own, because it is not in the teacher's.
     """
     require_trainable(config, control=control)
     config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
-    teacher = open_encoder(teacher_path, threads=config.threads)
-    model, backbone = build_model(config, teacher.card.dim)
+    teacher = open_given(teacher_path, threads=config.threads)
+    for table, rows in ((store.manifest, store.rows), (manifest, manifest.rows("val", config.rows))):
+        require_known(teacher, teacher_path, table, rows)
+    space = space_of(teacher)
+    model, backbone = build_model(config, space.dim)
     to_device(model, config.device)
     config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
     views = views_of(output, teacher, store, config)
@@ -67,12 +71,12 @@ def train_student(
         embedder=trained,
         backbone_options=options_of(config.backbone, asdict(config)),
         preprocess=backbone.preprocess,
-        space=own_space(trained, backbone.preprocess) if control else teacher.card.space,
+        space=own_space(trained, backbone.preprocess) if control else space,
         validation=stage.validate(trained),
         facts={
             "data": str(manifest.source),
             "images": len(store),
-            "teacher": teacher.card.name,
+            "teacher": name_of(teacher, teacher_path),
             "terms": config.active_terms(),
             "focal": config.focal,
         },
@@ -92,11 +96,16 @@ def require_trainable(config: StudentConfig, *, control: bool) -> None:
         )
 
 
-def views_of(output: Path, teacher: Encoder, store: ImageStore, config: StudentConfig | SupernetConfig) -> TeacherViews:
-    """Return the views that the settings ask for: cached ones, or a live teacher."""
+def views_of(output: Path, teacher: Given, store: ImageStore, config: StudentConfig | SupernetConfig) -> TeacherViews:
+    """Return the views that the settings ask for: cached ones, or a live teacher; fresh ones beside stored vectors."""
     crops = Crops(store, Augment(), config.views_seed)
+    mixup = isinstance(config, StudentConfig) and config.mixup
+    if isinstance(teacher, EmbeddingSet):
+        if mixup:
+            raise ConfigError("mixup asks the teacher about mixed images, which stored vectors cannot answer; drop it")
+        vectors_nD = torch.from_numpy(whole_vectors(teacher, store.manifest, store.rows, "stored vectors"))
+        return StoredViews(crops, vectors_nD, config.img_size)
     if not config.views:
-        mixup = isinstance(config, StudentConfig) and config.mixup
         return LiveViews(crops, teacher, config.img_size, mixup=mixup)
     folder = Path(config.views_folder) if config.views_folder else output / "views"
     return cached_views(folder, teacher, crops, views=config.views, student_px=config.img_size)

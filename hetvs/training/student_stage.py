@@ -9,18 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from hetvs.config import StudentConfig
-from hetvs.encoders import Encoder, batches, embed
 from hetvs.losses.focal import right_under_cloud
 from hetvs.models.storage import Prototypes
-from hetvs.progress import track
+from hetvs.training.given import Given, whole_vectors
 from hetvs.training.loop import Stage
 from hetvs.training.noise import photometric
 from hetvs.training.precision import autocast
 from hetvs.training.pull import Pull
 from hetvs.training.teacher_views import TeacherViews
 from hetvs.training.validation import Validation
-
-EMBED_BATCH = 128
 
 
 class StudentStage(Stage):
@@ -29,7 +26,7 @@ class StudentStage(Stage):
     title = "student"
 
     def __init__(
-        self, views: TeacherViews, model: nn.Module, prototypes: Prototypes, config: StudentConfig, teacher: Encoder
+        self, views: TeacherViews, model: nn.Module, prototypes: Prototypes, config: StudentConfig, teacher: Given
     ) -> None:
         self.views, self.model, self.config, self.teacher = views, model, config, teacher
         self.images = len(views.store)
@@ -52,8 +49,7 @@ class StudentStage(Stage):
         """Embed the whole labelled images by the teacher: a view may be harder than its image."""
         manifest, labelled = self.views.store.manifest, np.flatnonzero(self.labels >= 0)
         rows = self.views.store.rows[labelled]
-        shown = track(batches(rows, EMBED_BATCH), "teacher's first answers")
-        vectors_nD = embed(self.teacher, manifest, shown).vectors_ND
+        vectors_nD = whole_vectors(self.teacher, manifest, rows, "teacher's first answers")
         right_n = np.zeros(self.images, dtype=bool)
         right_n[labelled] = right_under_cloud(vectors_nD, manifest.ids[rows], manifest.labels[rows])
         return right_n
@@ -72,7 +68,8 @@ class StudentStage(Stage):
         if not len(query_nD):
             return {}
         if self._gallery_nD is None:
-            self._gallery_nD = self.validation.encoded(self.teacher)
+            rows = self.validation.rows
+            self._gallery_nD = whole_vectors(self.teacher, self.validation.manifest, rows, "teacher's val vectors")
         cosine = float((query_nD * self._gallery_nD).sum(1).mean())
         homogeneous = self.validation.metrics(query_nD, query_nD, "q,q")
         heterogeneous = self.validation.metrics(query_nD, self._gallery_nD, "q,g")

@@ -9,10 +9,10 @@ from torch import nn
 
 from hetvs.artifacts import ModelCard, require_same_space
 from hetvs.config import StudentConfig
-from hetvs.encoders import open_encoder
 from hetvs.errors import ConfigError
 from hetvs.manifest import Manifest
 from hetvs.settings import read_config
+from hetvs.training.given import open_given, space_of
 from hetvs.training.images import images_of
 from hetvs.training.loop import prepare, train
 from hetvs.training.run import CONFIG_NAME, to_device
@@ -60,8 +60,8 @@ def train_on(
     """
     require_trainable(config, control=False)
     prepare(config)
-    teacher = open_encoder(teacher_path, threads=config.threads)
-    require_same_space(ModelCard.load(run).space, teacher.card.space, str(run), str(teacher_path))
+    teacher = open_given(teacher_path, threads=config.threads)
+    require_same_space(ModelCard.load(run).space, space_of(teacher), str(run), str(teacher_path))
     store = images_of(manifest, config)
     views = views_of(run, teacher, store, config)
     stage = StudentStage(
