@@ -1,4 +1,4 @@
-"""Run or bundle -> vectors. One interface over PyTorch runs and exported ONNX files."""
+"""Run or bundle -> vectors. One interface over PyTorch runs and ONNX files, exported here or foreign."""
 
 from __future__ import annotations
 
@@ -98,7 +98,11 @@ class TorchEncoder(Encoder):
 
 
 def open_encoder(folder: Path, *, threads: int = 0) -> Encoder:
-    """Open a bundle (it has model.onnx) or a training run; `threads` 0 takes every core."""
+    """Open a bundle (it has model.onnx), a training run, or a foreign .onnx file; `threads` 0 takes every core."""
+    if folder.suffix == ".onnx" and not folder.is_dir():
+        from hetvs.foreign import ForeignEncoder
+
+        return ForeignEncoder(folder, threads)
     return OnnxEncoder(folder, threads) if is_bundle(folder) else TorchEncoder(folder, threads)
 
 

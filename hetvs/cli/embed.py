@@ -21,7 +21,9 @@ QUERIES = 2000  # that say what rounding loses
 
 @click.command()
 @click.argument("data", type=click.Path(path_type=Path))
-@click.option("--model", type=click.Path(path_type=Path), required=True, help="Run or bundle that embeds.")
+@click.option(
+    "--model", type=click.Path(path_type=Path), required=True, help="Run, bundle or foreign .onnx that embeds."
+)
 @output_option
 @overwrite_option
 @settings(EmbedConfig)

@@ -17,6 +17,7 @@ from hetvs.config.embed import PRECISIONS, EmbedConfig
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES, UNMATED_CHOICES, EvaluateConfig
 from hetvs.config.export import ExportConfig
 from hetvs.config.fetch import FetchConfig
+from hetvs.config.foreign import ForeignConfig
 from hetvs.config.fuse import FuseConfig
 from hetvs.config.imports import ImportConfig
 from hetvs.config.label import LabelConfig
@@ -67,6 +68,7 @@ __all__ = [
     "ExportConfig",
     "FetchConfig",
     "FlipsConfig",
+    "ForeignConfig",
     "FuseConfig",
     "ImportConfig",
     "LabelConfig",
