@@ -56,8 +56,11 @@ def _judge(
     data: Path, roles: Roles, entrants: dict[Path, Entrant], output: Path, overwrite: bool, config: EvaluateConfig
 ) -> Report:
     """Embed the judged images with every entrant, evaluate, and write the report folder."""
+    import numpy as np
+
     from hetvs.manifest import read_manifest
     from hetvs.retrieval.breakdown import require_breakdown
+    from hetvs.retrieval.certificate_judge import held_out_rows
     from hetvs.retrieval.judge import evaluate
     from hetvs.retrieval.matrix import require_contest
     from hetvs.retrieval.page import write_report
@@ -70,8 +73,9 @@ def _judge(
     manifest = read_manifest(data)
     protocol = protocol_of(manifest, config.protocol, config.split, config.rows)
     require_breakdown(manifest, protocol, config.by)
+    rows = np.union1d(protocol.rows, held_out_rows(manifest)) if config.certify else protocol.rows
     found = {
-        folder: e.contender(manifest, protocol.rows, batch_size=config.batch_size, threads=config.threads)
+        folder: e.contender(manifest, rows, batch_size=config.batch_size, threads=config.threads)
         for folder, e in entrants.items()
     }
     queries = [found[folder] for folder in roles.query_model]
@@ -92,6 +96,7 @@ def _judge_versions(
     from hetvs.retrieval.versions_page import write_versions
     from hetvs.settings import require
 
+    require(not (config.open_set or config.certify), "--open-set and --certify judge a contest; drop them, or --old")
     require(not config.by, "--by breaks down a contest against a gallery model; drop it, or --old")
     seats = {folder: entrant.seat for folder, entrant in entrants.items()}
     versions = (*roles.old, *roles.query_model)

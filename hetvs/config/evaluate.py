@@ -40,6 +40,10 @@ class EvaluateConfig:
         "with its class left out of the gallery; auto takes absent where there are any",
         choices=UNMATED_CHOICES,
     )
+    certify: bool = setting(
+        False, "say which answers are certainly the gallery model's, with a bound that val images calibrate"
+    )
+    alpha: float = setting(0.1, "share of queries for which the bound of --certify may fail")
     examples: int = setting(6, "worst and best queries to show as pictures, each")
     check: bool = setting(False, "exit 3 unless the rule holds on mAP for every query model")
     batch_size: int = setting(64, "images in a forward pass", short="b")
@@ -51,6 +55,8 @@ class EvaluateConfig:
         require_choice("resample", self.resample, RESAMPLE_CHOICES)
         require_choice("unmated", self.unmated, UNMATED_CHOICES)
         require_rates(self.false_rates)
+        require(not (self.certify and self.split == "val"), "certify calibrates on val; judge --split test")
+        require(0 < self.alpha < 1, f"alpha must be in (0, 1), got {self.alpha}")
         require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
         require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
         require(self.seed >= 0, f"seed must be >= 0, got {self.seed}")

@@ -10,6 +10,7 @@ from hetvs.files import digest_json
 from hetvs.manifest import Manifest
 from hetvs.retrieval import fidelity, rules
 from hetvs.retrieval.breakdown import Slice, breakdown, require_breakdown
+from hetvs.retrieval.certificate_judge import held_out_rows, judge_certificates
 from hetvs.retrieval.columns import Columns
 from hetvs.retrieval.evidence import Evidence, gather
 from hetvs.retrieval.examples import worst_and_best
@@ -32,11 +33,14 @@ def evaluate(
     """Judge query models against the gallery model on the images of `protocol` (see `protocol_of`).
 
     Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples, threads and
-    the open-set settings. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
+    those of open sets
+    and certificates. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
     a vector), ManifestError (no query has a relevant item).
     """
     require_contest(gallery.seat, [q.seat for q in queries], baseline.seat if baseline else None)
     require_breakdown(manifest, protocol, config.by)
+    if config.certify:
+        held_out_rows(manifest)
     judged = Judged.of(manifest, protocol)
     evidence = gather(judged, gallery, queries, baseline, config)
     setup = setup_of(manifest, protocol, judged, evidence.columns, evidence.unit, config)
@@ -52,6 +56,7 @@ def evaluate(
         cells=_cells(evidence),
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
         open_set=judge_open_set(judged, gallery.name, vectors, evidence.unit, config) if config.open_set else (),
+        certificates=judge_certificates(manifest, evidence, gallery, list(queries), config) if config.certify else (),
         notes=notes_of(judged, setup, config.ks),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 from hetvs.card_fields import SCHEMA_VERSION
 from hetvs.errors import ConfigError
 from hetvs.retrieval.breakdown import Slice
+from hetvs.retrieval.certificate_judge import Certificate
 from hetvs.retrieval.flips import Flips
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Kind
@@ -117,6 +118,7 @@ class Report:
     cells: tuple[Cell, ...]
     judgements: tuple[Judgement, ...]
     open_set: tuple[OpenSet, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
 

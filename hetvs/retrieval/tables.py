@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hetvs.retrieval import flips, open_tables
+from hetvs.retrieval import certificate_tables, flips, open_tables
 from hetvs.retrieval.breakdown import Slice
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report
@@ -85,6 +85,8 @@ def short_table(report: Report) -> str:
         lines += ["", f"{metric_name(RULE_METRIC)} by {report.setup.by}", *aligned(_short_slices(report))]
     if report.open_set:
         lines += ["", *aligned(open_tables.short_rows(report.open_set))]
+    if report.certificates:
+        lines += ["", *map(certificate_tables.sentence, report.certificates)]
     for judgement in report.judgements:
         lines += ["", f"{judgement.query}: the heterogeneous rule {verb(judgement.rule[RULE_METRIC])} on mAP."]
         lines += [verdict_sentence(report, judgement), gains_sentence(judgement), flips_sentence(judgement)]
@@ -115,11 +117,29 @@ def markdown(report: Report) -> str:
         lines = [line for found in report.open_set for line in open_tables.lines(found)]
         parts += ["## Open set (percent, 95 % intervals)", open_tables.counts_sentence(report.open_set[0])]
         parts += [markdown_table(open_tables.HEADER, lines), open_tables.NOTE]
+    parts += _certificates(report)
     cost = ["model", "role", "MACs", "parameters", "paragon MACs / its MACs"]
     parts += ["## Cost", markdown_table(cost, [cost_line(m) for m in report.models])]
     if report.notes:
         parts += ["## Notes", "\n".join(f"- {note}" for note in report.notes)]
     return "\n\n".join(parts) + "\n"
+
+
+def _certificates(report: Report) -> list[str]:
+    """Return the certificates and the cascade as Markdown; nothing where they were not asked for."""
+    found = report.certificates
+    if not found:
+        return []
+    lines = [line for certificate in found for line in certificate_tables.lines(certificate)]
+    curves = markdown_table(certificate_tables.cascade_header(found[0]), [*map(certificate_tables.cascade_line, found)])
+    return [
+        "## Certificates (percent, 95 % intervals)",
+        "\n".join(map(certificate_tables.sentence, found)),
+        markdown_table(certificate_tables.HEADER, lines),
+        certificate_tables.NOTE,
+        "recall@1 by the share of queries that is escalated, smallest margins first (percent):",
+        curves,
+    ]
 
 
 def _short_slices(report: Report) -> list[list[str]]:
