@@ -98,11 +98,18 @@ class TorchEncoder(Encoder):
 
 
 def open_encoder(folder: Path, *, threads: int = 0) -> Encoder:
-    """Open a bundle (it has model.onnx), a training run, or a foreign .onnx file; `threads` 0 takes every core."""
+    """Open a bundle (it has model.onnx), a training run, a foreign .onnx file, or a library's model by its id.
+
+    `torchvision/NAME` and `timm/NAME` are ids where no such folder is there; `threads` 0 takes every core.
+    """
     if folder.suffix == ".onnx" and not folder.is_dir():
         from hetvs.foreign import ForeignEncoder
 
         return ForeignEncoder(folder, threads)
+    if folder.as_posix().startswith(("torchvision/", "timm/")) and not folder.exists():
+        from hetvs.pretrained import PretrainedEncoder
+
+        return PretrainedEncoder(folder.as_posix(), threads)
     return OnnxEncoder(folder, threads) if is_bundle(folder) else TorchEncoder(folder, threads)
 
 

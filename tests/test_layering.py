@@ -46,7 +46,7 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.nas.recalibration",
         "hetvs.nas.storage",
     ),
-    ("hetvs.encoders", "hetvs.classifiers", "hetvs.foreign"),
+    ("hetvs.encoders", "hetvs.classifiers", "hetvs.foreign", "hetvs.pretrained"),
     (
         "hetvs.training",
         "hetvs.contenders",

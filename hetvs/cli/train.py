@@ -38,7 +38,7 @@ def train_teacher(data: Path, output: Path, resume: bool, overwrite: bool, confi
     "--teacher",
     type=click.Path(path_type=Path),
     required=True,
-    help="Run, bundle, foreign .onnx or vectors whose space the student joins.",
+    help="Run, bundle, foreign .onnx, torchvision/NAME or vectors whose space the student joins.",
 )
 @output_option
 @resume_option
