@@ -30,6 +30,7 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "check": "hetvs.cli.check:check",
     "phone": "hetvs.cli.phone:phone",
     "evaluate": "hetvs.cli.evaluate:evaluate",
+    "calibrate": "hetvs.cli.calibrate:calibrate",
     "flips": "hetvs.cli.flips:flips",
     "compare": "hetvs.cli.flips:compare",
     "adapt": "hetvs.cli.adapt:adapt",

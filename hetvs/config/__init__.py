@@ -10,6 +10,7 @@ from __future__ import annotations
 from hetvs.config.adapt import DIRECTIONS, MAP_METHODS, AdaptConfig
 from hetvs.config.backfill import CURVE_METRICS, ORDERS, BackfillConfig, CurveConfig, RefreshConfig
 from hetvs.config.bench import RUNTIMES, BenchConfig
+from hetvs.config.calibrate import CalibrateConfig
 from hetvs.config.classifier import CONGRUENT, DISTANCES, FOCUS, ClassifierConfig
 from hetvs.config.clusters import ClustersConfig
 from hetvs.config.compare import CompareConfig, FlipsConfig
@@ -59,6 +60,7 @@ __all__ = [
     "AdaptConfig",
     "BackfillConfig",
     "BenchConfig",
+    "CalibrateConfig",
     "ClassifierConfig",
     "ClustersConfig",
     "CompareConfig",

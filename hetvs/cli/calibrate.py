@@ -1,0 +1,76 @@
+"""`hetvs calibrate`: thresholds of a query model in the gallery of another, and the map that keeps an old one valid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from hetvs.cli.options import json_option, overwrite_option, settings
+from hetvs.config import CalibrateConfig
+
+folder = click.Path(path_type=Path)
+
+
+@click.command()
+@click.argument("data", type=folder)
+@click.option("--gallery-model", type=folder, required=True, help="Run, bundle or vectors of the gallery's model.")
+@click.option("--query-model", type=folder, required=True, help="The same of the query model.")
+@click.option("-o", "--output", type=folder, help="File to write  [default: thresholds.json beside the query model]")
+@overwrite_option
+@json_option
+@settings(CalibrateConfig)
+def calibrate(
+    data: Path,
+    gallery_model: Path,
+    query_model: Path,
+    output: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    config: CalibrateConfig,
+) -> None:
+    """Calibrate thresholds on the val images of DATA, try them on its test images, and write them as JSON."""
+    import numpy as np
+
+    from hetvs.contenders import enter, names_of
+    from hetvs.errors import ConfigError
+    from hetvs.manifest import read_manifest
+    from hetvs.retrieval.matrix import Judged, require_contest
+    from hetvs.retrieval.protocols import protocol_of
+    from hetvs.retrieval.thresholds import THRESHOLDS_NAME, realised_fpir
+    from hetvs.retrieval.thresholds import calibrate as calibrated
+    from hetvs.retrieval.words import percent
+
+    path = output or query_model / THRESHOLDS_NAME
+    if path.exists() and not overwrite:
+        raise ConfigError(f"{path}: exists; add --overwrite or choose another -o")
+    named = zip((gallery_model, query_model), names_of([gallery_model, query_model]), strict=True)
+    entrants = [enter(where, name) for where, name in named]
+    require_contest(entrants[0].seat, [entrants[1].seat], None)
+    manifest, judging = read_manifest(data), config.judging()
+    on = {split: protocol_of(manifest, config.protocol, split) for split in ("val", "test")}
+    rows = np.union1d(on["val"].rows, on["test"].rows)
+    gallery, query = (
+        e.contender(manifest, rows, batch_size=config.batch_size, threads=config.threads) for e in entrants
+    )
+    found = calibrated(Judged.of(manifest, on["val"]), query, gallery, "val", judging)
+    found.save(path)
+    if as_json:
+        click.echo(path.read_text(encoding="utf-8"))
+    tested = Judged.of(manifest, on["test"])
+    for point in found.paragon.tpir:
+        threshold = point.threshold.value
+        if threshold is None:
+            continue
+        mapped = found.map.from_paragon(threshold)
+        rates = map(percent, realised_fpir(tested, query, gallery, (mapped, threshold), judging))
+        click.echo(
+            f"FPIR {100 * point.target:g} %: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}; on test "
+            "it accepts {} % of unmated queries, unmapped {} %".format(*rates),
+            err=as_json,
+        )
+    click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)
+    click.echo(
+        f"next: hetvs evaluate {data} --gallery-model {gallery_model} --query-model {query_model} --open-set -o report",
+        err=as_json,
+    )
