@@ -63,10 +63,13 @@ def calibrate(
         if threshold is None:
             continue
         mapped = found.map.from_paragon(threshold)
-        rates = map(percent, realised_fpir(tested, query, gallery, (mapped, threshold), judging))
+        own = realised_fpir(tested, gallery, gallery, (threshold,), judging)
+        rates = map(percent, (*own, *realised_fpir(tested, query, gallery, (mapped, threshold), judging)))
         click.echo(
-            f"FPIR {100 * point.target:g} %: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}; on test "
-            "it accepts {} % of unmated queries, unmapped {} %".format(*rates),
+            f"FPIR {100 * point.target:g} % on val: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}. Of the "
+            "unmated queries of test the paragon accepts {} % at it, {name} {} % mapped and {} % unmapped".format(
+                *rates, name=query.name
+            ),
             err=as_json,
         )
     click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)

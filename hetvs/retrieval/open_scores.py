@@ -119,7 +119,7 @@ def _score(query: Items, gallery: Items, step: int) -> _Block:
 def _pairs(score_BN: np.ndarray, chosen_BN: np.ndarray, step: int) -> Owned:
     """Return the chosen scores of every `step`-th row, with the row of each."""
     rows, columns = np.nonzero(chosen_BN[::step])
-    return Owned(score_BN[::step][rows, columns], rows * step)
+    return Owned(score_BN[::step][rows, columns], (rows * step).astype(np.int32))
 
 
 def _joined(parts: list[Owned], starts: list[int]) -> Owned:
