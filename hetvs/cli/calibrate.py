@@ -63,13 +63,12 @@ def calibrate(
         if threshold is None:
             continue
         mapped = found.map.from_paragon(threshold)
-        own = realised_fpir(tested, gallery, gallery, (threshold,), judging)
-        rates = map(percent, (*own, *realised_fpir(tested, query, gallery, (mapped, threshold), judging)))
+        own = percent(realised_fpir(tested, gallery, gallery, (threshold,), judging)[0])
+        swapped = [percent(rate) for rate in realised_fpir(tested, query, gallery, (mapped, threshold), judging)]
         click.echo(
-            f"FPIR {100 * point.target:g} % on val: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}. Of the "
-            "unmated queries of test the paragon accepts {} % at it, {name} {} % mapped and {} % unmapped".format(
-                *rates, name=query.name
-            ),
+            f"FPIR {100 * point.target:g} % on val: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}. "
+            f"Of the unmated queries of test the paragon accepts {own} % at it, "
+            f"{query.name} {swapped[0]} % mapped and {swapped[1]} % unmapped",
             err=as_json,
         )
     click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)
