@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from edge_bench.operators.graphs import FEW, MANY, pair_of
 from edge_bench.operators.table import per_copy, time_models, time_operators
+from edge_bench.operators.timing import Timed
 from hetvs.cli import main
 from hetvs.config import LatencyConfig
 from hetvs.errors import ArtifactError, ConfigError
@@ -87,6 +88,19 @@ def test_the_difference_is_that_of_neighbours_in_time() -> None:
     drifting = np.array([1.0, 2.0, 3.0])
     assert per_copy(drifting + 0.8, drifting, MANY - FEW) == pytest.approx(0.1)
     assert per_copy(drifting, drifting + 1, 1) == 0
+
+
+def test_processes_get_neighbours_apart_and_all_of_them_come_back_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [Path(str(number)) for number in range(36)]
+    seen: list[list[int]] = []
+
+    def timed(some: list[Path], **_: object) -> Timed:
+        seen.append([int(path.name) for path in some])
+        return Timed(np.array([[float(path.name)] * 3 for path in some]), {})
+
+    monkeypatch.setattr("edge_bench.operators.table.time_graphs", timed)
+    assert time_models(paths, LatencyConfig(), lambda done: None) == [float(number) for number in range(36)]
+    assert [numbers[:3] for numbers in seen] == [[0, 3, 6], [1, 4, 7], [2, 5, 8]]
 
 
 def test_every_operator_of_any_architecture_is_reachable_and_none_besides() -> None:

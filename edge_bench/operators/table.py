@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from hetvs.nas.operators import Operator
 
 TOGETHER = 16  # operators in a process; each has two graphs
 Heard = Callable[[int], None]
+T = TypeVar("T")
 
 
 def time_operators(
@@ -30,8 +32,7 @@ def time_operators(
     cores = cores_for(config.threads)
     found: dict[Operator, float] = {}
     facts: dict[str, str] = {}
-    for start in range(0, len(operators), TOGETHER):
-        some = operators[start : start + TOGETHER]
+    for some in _spread(operators):
         pairs = [pair_of(operator) for operator in some]
         with tempfile.TemporaryDirectory() as folder:
             paths = _written(pairs, Path(folder))
@@ -56,13 +57,12 @@ def per_copy(larger: np.ndarray, smaller: np.ndarray, copies: int) -> float:
 def time_models(paths: Sequence[Path], config: LatencyConfig, heard: Heard) -> list[float]:
     """Return the median ratio of whole models, a few of them in one process."""
     cores = cores_for(config.threads)
-    found: list[float] = []
-    for start in range(0, len(paths), TOGETHER):
-        some = paths[start : start + TOGETHER]
+    found: dict[Path, float] = {}
+    for some in _spread(paths):
         timed = time_graphs(some, rounds=config.rounds, threads=config.threads, cores=cores)
-        found += [float(value) for value in np.median(timed.ratios_GR, axis=1)]
+        found |= dict(zip(some, np.median(timed.ratios_GR, axis=1).tolist(), strict=True))
         heard(len(found))
-    return found
+    return [found[path] for path in paths]
 
 
 def cores_for(threads: int) -> list[int]:
@@ -71,6 +71,15 @@ def cores_for(threads: int) -> list[int]:
     if len(cores) < threads:
         raise ConfigError(f"latency-table: {threads} threads asked for, {len(cores)} cores allowed; lower --threads")
     return cores
+
+
+def _spread(items: Sequence[T]) -> list[Sequence[T]]:
+    """Deal items out to processes of at most `TOGETHER`: neighbours to different ones.
+
+    Two processes differ by more than two rounds of one, so none may hold all of a kind, or all that is fitted on.
+    """
+    processes = -(-len(items) // TOGETHER)
+    return [items[start::processes] for start in range(processes)]
 
 
 def _written(pairs: Sequence[Pair], folder: Path) -> list[Path]:
