@@ -13,11 +13,11 @@ from pathlib import Path
 import click
 
 from edge_bench.host import host_card
-from hetvs.errors import HetvsError
 from hetvs.retrieval.protocols import UNSEEN_DOMAINS
+from studies.command import Go, study_command
 from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD
 from studies.page import write_page
-from studies.plan import Case, Dataset, Places
+from studies.plan import Case, Dataset
 from studies.plot import require_matplotlib, write_plot
 from studies.rows import Row
 from studies.study import Study, describe, run_study
@@ -65,38 +65,23 @@ HEADLINE = {dataset.name: dataset.protocols[0] for dataset in (EMOJI, KANJI)}
 TIMED = tuple(case for case in CASES if case.method == DEFAULT and not case.dataset.family)
 
 
-@click.command()
+@study_command()
 @click.option("--only", multiple=True, metavar="PATTERN", help="Run only these rows, such as 'emoji/1-80-*'; repeat.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, with what is done, and stop.")
-@click.option("--jobs", default=2, type=click.IntRange(min=1), help="Jobs at a time.  [default: 2]")
-@click.option("--threads", default=1, type=click.IntRange(min=1), help="CPU threads of a job.  [default: 1]")
-@click.option("--home", default="runs/reproduce", type=click.Path(path_type=Path), help="Where the runs go.")
-@click.option("--docs", default="docs", type=click.Path(path_type=Path), help="Where results and recipes lie.")
-def main(only: tuple[str, ...], dry_run: bool, jobs: int, threads: int, home: Path, docs: Path) -> None:
+def main(go: Go, only: tuple[str, ...]) -> None:
     """Train, judge and compare; a killed study goes on where it was when it is started again."""
-    study = Study(
-        name=NAME,
-        module=f"studies.{NAME}",
-        cases=CASES,
-        timed=TIMED,
-        seeds=SEEDS,
-        places=Places(home=home, recipes=docs / "recipes"),
-    )
+    study = Study(name=NAME, module=f"studies.{NAME}", cases=CASES, timed=TIMED, seeds=SEEDS, places=go.places)
 
     def show(rows: list[Row]) -> None:
         mine = [row for row in rows if row.study == NAME]
-        write_page(docs / "results.md", mine, HEADLINE, host_card())
-        write_plot(docs / "accuracy-cost", mine, EMOJI.name, HEADLINE[EMOJI.name])
+        write_page(go.docs / "results.md", mine, HEADLINE, host_card())
+        write_plot(go.docs / "accuracy-cost", mine, EMOJI.name, HEADLINE[EMOJI.name])
 
-    try:
-        planned = study.jobs(only)
-        if dry_run:
-            click.echo(describe(study, planned))
-            return
-        require_matplotlib()
-        sys.exit(run_study(study, docs / "results.json", planned, workers=jobs, threads=threads, show=show))
-    except HetvsError as error:
-        raise click.ClickException(str(error)) from error
+    planned = study.jobs(only)
+    if go.dry_run:
+        click.echo(describe(study, planned))
+        return
+    require_matplotlib()
+    sys.exit(run_study(study, go.docs / "results.json", planned, workers=go.jobs, threads=go.threads, show=show))
 
 
 if __name__ == "__main__":

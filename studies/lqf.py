@@ -6,8 +6,6 @@ cloud's space; steps with and without K-FAC; the exported graph beside the plain
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -15,8 +13,9 @@ from pathlib import Path
 
 import click
 
-from hetvs.errors import ConfigError, HetvsError
+from hetvs.errors import ConfigError
 from hetvs.retrieval.protocols import UNSEEN_DOMAINS
+from studies.command import Go, carry_out, study_command
 from studies.compatibility import UNSEEN
 from studies.jobs import Job, Kind, with_needs
 from studies.lqf_page import write_page
@@ -24,10 +23,10 @@ from studies.lqf_rows import rows_of
 from studies.methods import CLOUD, DEFAULT
 from studies.plan import KINDS, Case, Places, Planner
 from studies.rows import replace_rows
-from studies.runner import Runner, say
 
 NAME = "lqf"
 SEEDS = (0, 1, 2)
+PAGE = "results-lqf.md"
 SHOTS = (1, 2, 5, 10, 20, 0)  # images of each class; 0 is all
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
 SIZE = "1/80"
@@ -135,45 +134,22 @@ class Plan:
         return self.jobs.setdefault(job.name, job)
 
 
-@click.command()
+@study_command(home="runs/lqf")
 @click.option("--only", multiple=True, metavar="PATTERN", help="Run only these jobs, such as 'lqf/fashion*'; repeat.")
-@click.option("--dry-run", is_flag=True, help="Print the plan, with what is done, and stop.")
-@click.option("--jobs", default=2, type=click.IntRange(min=1), help="Jobs at a time.  [default: 2]")
-@click.option("--threads", default=1, type=click.IntRange(min=1), help="CPU threads of a job.  [default: 1]")
-@click.option("--home", default="runs/lqf", type=click.Path(path_type=Path), help="Where the runs go.")
 @click.option("--shared", default="runs/reproduce", type=click.Path(path_type=Path), help="Runs of `make reproduce`.")
-@click.option("--docs", default="docs", type=click.Path(path_type=Path), help="Where results and recipes lie.")
-def main(only: tuple[str, ...], dry_run: bool, jobs: int, threads: int, home: Path, shared: Path, docs: Path) -> None:
+def main(go: Go, only: tuple[str, ...], shared: Path) -> None:
     """Train, tune and compare; a killed study goes on where it was when it is started again."""
-    recipes = docs / "recipes"
-    try:
-        plan = Plan(Places(home=home, recipes=recipes), Places(home=shared, recipes=recipes))
-        wanted = [job for job in plan.all() if not only or any(fnmatchcase(job.name, p) for p in only)]
-        if not wanted:
-            raise ConfigError(f"--only matches none of: {', '.join(job.name for job in plan.all())}")
-        planned = with_needs(wanted)
-        if dry_run:
-            click.echo("\n".join(f"{job.state():5} {job.name}\n      {shlex.join(job.words)}" for job in planned))
-            return
-        sys.exit(run(plan, planned, docs, workers=jobs, threads=threads))
-    except HetvsError as error:
-        raise click.ClickException(str(error)) from error
-
-
-def run(plan: Plan, planned: Sequence[Job], docs: Path, *, workers: int, threads: int) -> int:
-    """Run the jobs, write rows and page after each that brings some; return the exit code."""
+    plan = Plan(go.places, Places(home=shared, recipes=go.places.recipes))
+    wanted = [job for job in plan.all() if not only or any(fnmatchcase(job.name, p) for p in only)]
+    if not wanted:
+        raise ConfigError(f"--only matches none of: {', '.join(job.name for job in plan.all())}")
 
     def refresh() -> None:
-        rows = replace_rows(docs / "results.json", NAME, rows_of([job for job in plan.all() if job.state() == "done"]))
-        write_page(docs / "results-lqf.md", [row for row in rows if row.study == NAME])
+        done = rows_of([job for job in plan.all() if job.state() == "done"])
+        rows = replace_rows(go.docs / "results.json", NAME, done)
+        write_page(go.docs / PAGE, [row for row in rows if row.study == NAME])
 
-    failures = Runner(planned, workers, threads, lambda job: refresh() if job in plan.all() else None).run()
-    refresh()
-    for name, reason in failures.items():
-        say(f"not done: {name}: {reason}")
-    done = sum(job.state() == "done" for job in planned)
-    say(f"{done} of {len(planned)} jobs are done; rows: {docs / 'results.json'}")
-    return 1 if failures else 0
+    carry_out(go, with_needs(wanted), lambda job: job in plan.all(), refresh, go.docs / PAGE)
 
 
 if __name__ == "__main__":
