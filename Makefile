@@ -62,7 +62,7 @@ arm-parity: $(INSTALLED) ## the golden vectors of BUNDLES on an emulated ARM64 c
 	$(BIN)/python -m edge_bench.arm $(BUNDLES)
 
 test: $(INSTALLED) ## the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n 2
 
 test-slow: $(INSTALLED) ## the slow tests: real training, the README's commands
 	$(BIN)/python -m pytest -m slow

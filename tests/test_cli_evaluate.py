@@ -37,7 +37,10 @@ def stored(manifest: Manifest, make_vectors: MakeVectors, tmp_path: Path) -> Cal
     return save
 
 
-def test_a_run_and_its_bundle_agree(letters: Path, run_folder: Path, bundle_folder: Path, tmp_path: Path):
+def test_a_run_and_its_bundle_agree(
+    letters: Path, run_folder: Path, bundle_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("COLUMNS", "300")  # the bar shortens its words to fit, and a path in tmp may be long
     out = tmp_path / "report"
     models = ("--gallery-model", run_folder, "--query-model", bundle_folder)
     result = hetvs("evaluate", letters, *models, "-o", out, *FAST, "-k", 1, "-k", 3)
