@@ -48,6 +48,10 @@ class _Plain(nn.Module):
         return self.net.plain(prefix)
 
 
+# The first forward-mode call in a process makes torch script its own decompositions, which it says is deprecated.
+pytestmark = pytest.mark.filterwarnings("ignore:.torch.jit.script. is:FutureWarning")
+
+
 def jvp_of(net: Linearised, prefix: Tensor, delta_P: Tensor) -> Tensor:
     """J dw by torch's own forward mode, with dw cut by the names of the layers."""
     homes = {name: ("net." if name == "projection" else "net.trunk.after.") + name for name in net.layers()}
