@@ -8,6 +8,7 @@ Comput. 6(2), 2002).
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import Any
 
@@ -23,18 +24,21 @@ from hetvs.nas.space import Architecture, decode, encode
 GENES, GENERATION = "genes", "generation"
 POPULATION = 50
 KEEP, CROSSED = 10, 25  # of 50: SPOS (Guo et al., arXiv 1904.00420); the other 25 are mutants
-Proposal = dict[str, Any]  # genes as JSON, and the generation that they belong to
 
 
-class FrontEvolution(NSGAIISampler):
-    """Cheap and good at once (final): NSGA-II chooses the parents, a child is crossed or mutated at even odds.
+class GeneSampler(BaseGASampler, ABC):
+    """A candidate is one architecture, held as an attribute: genes are no independent parameters."""
 
-    The first candidate is the smallest architecture, the second the largest, where the budget allows it.
-    """
+    _breeder: Breeder
+    _seed: int
 
-    def __init__(self, breeder: Breeder, seed: int, population: int = POPULATION) -> None:
-        super().__init__(population_size=population, seed=seed)
-        self._breeder, self._seed = breeder, seed
+    @abstractmethod
+    def breed(self, parents: list[Architecture], seen: set[Architecture], position: int) -> Architecture:
+        """Return the candidate at `position`; `parents` are those of its generation, none in the first."""
+
+    def rng(self, position: int) -> np.random.Generator:
+        """Return the generator of the candidate at `position`."""
+        return np.random.default_rng([self._seed, position])
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Return nothing: genes are no independent parameters."""
@@ -43,21 +47,41 @@ class FrontEvolution(NSGAIISampler):
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """Return the next candidate."""
-        position, seen = position_of(study, trial), architectures(study)
-        rng = np.random.default_rng([self._seed, position])
+        """Return the next candidate: its genes as JSON, and the generation that it belongs to."""
         generation = self.get_trial_generation(study, trial)
         parents = [architecture_of(parent) for parent in self.get_parent_population(study, generation)]
+        arch = self.breed(parents, architectures(study), position_of(study, trial))
+        return {GENES: json.dumps(encode(arch)), GENERATION: generation}
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """Refuse: every gene comes from `sample_relative`."""
+        raise NotImplementedError(f"{param_name} is no gene")
+
+
+class FrontEvolution(GeneSampler, NSGAIISampler):
+    """Cheap and good at once (final): NSGA-II chooses the parents, a child is crossed or mutated at even odds.
+
+    The first candidate is the smallest architecture, the second the largest, where the budget allows it.
+    """
+
+    def __init__(self, breeder: Breeder, seed: int, population: int = POPULATION) -> None:
+        NSGAIISampler.__init__(self, population_size=population, seed=seed)
+        self._breeder, self._seed = breeder, seed
+
+    def breed(self, parents: list[Architecture], seen: set[Architecture], position: int) -> Architecture:
+        """Return a child of `parents`; without any, an end of the space or a fresh architecture."""
+        rng, space = self.rng(position), self._breeder.space
         if parents:
-            breed = self._breeder.crossed if rng.random() < CROSSED / POPULATION else self._breeder.mutated
-            return _proposal(breed(parents, seen, rng), generation)
-        space = self._breeder.space
+            bred = self._breeder.crossed if rng.random() < CROSSED / POPULATION else self._breeder.mutated
+            return bred(parents, seen, rng)
         end = {0: space.smallest(), 1: space.largest()}.get(position)
         usable = end is not None and end not in seen and self._breeder.allowed(end)
-        return _proposal(end if end and usable else self._breeder.fresh(seen, rng), generation)
+        return end if end and usable else self._breeder.fresh(seen, rng)
 
 
-class PublishedEvolution(BaseGASampler):
+class PublishedEvolution(GeneSampler):
     """One score under a limit, as published (final): of all so far the best 10; 25 children crossed, 25 mutated."""
 
     def __init__(self, breeder: Breeder, seed: int) -> None:
@@ -69,28 +93,13 @@ class PublishedEvolution(BaseGASampler):
         judged = [trial for number in range(generation) for trial in self.get_population(study, number)]
         return sorted(judged, key=lambda trial: (-trial.values[0], trial.number))[:KEEP]
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Return nothing: genes are no independent parameters."""
-        return {}
-
-    def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Return the next candidate."""
-        position, seen = position_of(study, trial), architectures(study)
-        rng = np.random.default_rng([self._seed, position])
-        generation = self.get_trial_generation(study, trial)
-        parents = [architecture_of(parent) for parent in self.get_parent_population(study, generation)]
+    def breed(self, parents: list[Architecture], seen: set[Architecture], position: int) -> Architecture:
+        """Return a child of `parents`; without any, a fresh architecture."""
+        rng = self.rng(position)
         if not parents:
-            return _proposal(self._breeder.fresh(seen, rng), generation)
-        breed = self._breeder.crossed if position % POPULATION < CROSSED else self._breeder.mutated
-        return _proposal(breed(parents, seen, rng), generation)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """Refuse: every gene comes from `sample_relative`."""
-        raise NotImplementedError(f"{param_name} is no gene")
+            return self._breeder.fresh(seen, rng)
+        bred = self._breeder.crossed if position % POPULATION < CROSSED else self._breeder.mutated
+        return bred(parents, seen, rng)
 
 
 def counted(study: Study) -> list[FrozenTrial]:
@@ -117,7 +126,3 @@ def architectures(study: Study) -> set[Architecture]:
 def decoded(genes: str) -> Architecture:
     """Return the architecture of genes as a candidate holds them."""
     return decode(json.loads(genes))
-
-
-def _proposal(arch: Architecture, generation: int) -> Proposal:
-    return {GENES: json.dumps(encode(arch)), GENERATION: generation}
