@@ -1,4 +1,4 @@
-"""Files that outlive a process: SpaceCard, ModelCard, EmbeddingSet, EdgeBundle.
+"""Files that outlive a process: ModelCard, EmbeddingSet, EdgeBundle.
 
 Every one of them knows its space.
 """
@@ -14,62 +14,18 @@ import numpy as np
 
 from hetvs.arrays import array_digest, load_array, save_array
 from hetvs.card_fields import SCHEMA_VERSION, build, of_this_schema, preprocess_of
-from hetvs.errors import ArtifactError, IncompatibleSpaceError
+from hetvs.errors import ArtifactError
 from hetvs.files import digest_json, new_folder, read_json, write_json
 from hetvs.levels import to_levels, unit_of_levels
 from hetvs.preprocess import Preprocess
+from hetvs.spaces import SpaceCard as SpaceCard  # readers of artifacts find their space here
+from hetvs.spaces import require_same_space as require_same_space
 
 BUNDLE_VERSION = 2  # of the edge bundle alone: a number of its own, since SCHEMA_VERSION is part of every space id
 UNIT_NORM_TOLERANCE = 1e-4
 CARD_NAME = "card.json"
 SET_DIGESTS = ("model_digest", "vectors_digest", "ids_digest")
 SET_FIELDS = (*SET_DIGESTS, "precision")  # in space.json, beside the space's own fields
-
-
-@dataclass(frozen=True, kw_only=True)
-class SpaceCard:
-    """The identity of an embedding space, born when a teacher is trained.
-
-    `teacher_digest` covers the teacher's weights including its projection, `preprocess_digest` its
-    `Preprocess`. Many models share a space; the id of a model is `ModelCard.weights_digest`.
-    """
-
-    teacher_digest: str
-    preprocess_digest: str
-    dim: int
-    normalisation: str = "l2"
-    schema_version: int = SCHEMA_VERSION
-
-    @property
-    def space_id(self) -> str:
-        """The first 16 hex characters of the digest of all fields."""
-        return digest_json(asdict(self))[:16]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the fields and the derived `space_id`, for readers without our code."""
-        return {"space_id": self.space_id, **asdict(self)}
-
-    @classmethod
-    def from_json(cls, value: Any, where: str) -> SpaceCard:
-        """Read a card back; ArtifactError when a field is off or `space_id` was edited."""
-        values = dict(value) if isinstance(value, dict) else {}
-        claimed = values.pop("space_id", None)
-        space = build(cls, of_this_schema(values, where), where)
-        if claimed != space.space_id:
-            raise ArtifactError(f"{where}: space_id {claimed!r} does not match its fields; re-export the artifact")
-        return space
-
-
-def require_same_space(query: SpaceCard, gallery: SpaceCard, query_name: str, gallery_name: str) -> None:
-    """Raise IncompatibleSpaceError when two known spaces differ.
-
-    `query_name` and `gallery_name` say in the message which artifacts are meant.
-    """
-    if query.space_id != gallery.space_id:
-        raise IncompatibleSpaceError(
-            f"query space {query.space_id} ({query_name}) is not gallery space {gallery.space_id} "
-            f"({gallery_name}); train the query model against this gallery's model, or re-embed the gallery"
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +119,16 @@ class EmbeddingSet:
     def rounded(self) -> EmbeddingSet:
         """Return the same as int8: a quarter of the bytes, vectors that a reader of that file will see."""
         return replace(self, vectors_ND=unit_of_levels(to_levels(self.vectors_ND)[0]), precision="int8")
+
+    def prefix(self, dim: int) -> EmbeddingSet:
+        """Return the first `dim` components, normalised again, in the space of that prefix.
+
+        Raises ConfigError unless the space is rotated and `dim` is in 1..D, ArtifactError for a prefix that is zero.
+        """
+        space, cut_Nm = self.space.prefix(dim), self.vectors_ND[:, :dim].astype(np.float64)
+        norms_N1 = np.linalg.norm(cut_Nm, axis=1, keepdims=True)
+        unit_Nm = (cut_Nm / np.where(norms_N1 > 0, norms_N1, 1)).astype(np.float32)
+        return replace(self, vectors_ND=unit_Nm, space=space, precision="fp32")
 
     def save(self, folder: Path, *, overwrite: bool = False) -> None:
         """Write vectors.npy, ids.json and space.json; they appear together or not at all."""

@@ -32,6 +32,7 @@ PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ),
     ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
     ("hetvs.card_fields",),
+    ("hetvs.spaces",),
     ("hetvs.artifacts",),
     ("hetvs.retrieval", "hetvs.datasets", "hetvs.nas.proxy", "hetvs.nas.family", "hetvs.nas.page"),
     ("hetvs.refresh",),
@@ -41,6 +42,8 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.losses",
         "hetvs.models",
         "hetvs.linear",
+        "hetvs.nas.cut",
+        "hetvs.nas.lite",
         "hetvs.nas.network",
         "hetvs.nas.supernet",
         "hetvs.nas.recalibration",
@@ -60,7 +63,7 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.nas.pairing",
         "hetvs.nas.driver",
     ),
-    ("hetvs.cli",),
+    ("hetvs.cli", "hetvs.__main__"),
 )
 FLOORS = PLAIN_FLOORS + TORCH_FLOORS
 PLAIN = tuple(name for floor in PLAIN_FLOORS for name in floor)
