@@ -50,15 +50,20 @@ def train_student(
     """Train a small model on DATA into the space of a teacher; labels are optional."""
     from hetvs.files import claim_output
     from hetvs.manifest import read_manifest
-    from hetvs.training import student
+    from hetvs.training import processes, student
 
     manifest = read_manifest(data)
-    claim_output(output, overwrite=overwrite, resume=resume)
-    weights = ", ".join(f"{name} {weight:g}" for name, weight in config.active_terms().items())
-    click.echo(f"terms: {weights}" + (f"; focal beta {config.focal:g}" if config.focal else ""), err=True)
-    card = student.train_student(manifest, teacher, output, config, resume=resume)
-    _say(card.to_json(), output)
-    click.echo(f"next: hetvs export {output} -o bundles/{output.name}")
+    with processes.joined(config.device):
+        resume = resume or processes.goes_on(output)
+        with processes.first_then_others():
+            if processes.is_first():
+                claim_output(output, overwrite=overwrite, resume=resume)
+        weights = ", ".join(f"{name} {weight:g}" for name, weight in config.active_terms().items())
+        click.echo(f"terms: {weights}" + (f"; focal beta {config.focal:g}" if config.focal else ""), err=True)
+        card = student.train_student(manifest, teacher, output, config, resume=resume)
+        if processes.is_first():
+            _say(card.to_json(), output)
+            click.echo(f"next: hetvs export {output} -o bundles/{output.name}")
 
 
 @click.command("train-classifier")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import math
-import os
 import time
 from abc import ABC, abstractmethod
 from pathlib import Path
@@ -19,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from hetvs.config import LoopConfig
-from hetvs.errors import HetvsError
+from hetvs.errors import ConfigError, HetvsError
 from hetvs.files import write_bytes
 from hetvs.models.storage import load_checkpoint
+from hetvs.training import processes
 from hetvs.training.average import Average
 from hetvs.training.memory import keep_freed_memory
 from hetvs.training.record import Record, forget_after
@@ -39,7 +39,10 @@ class Stage(ABC):
 
     @abstractmethod
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        """Return the weighted terms of the loss for B positions in 0..n-1; their sum is minimised."""
+        """Return the weighted terms of the loss for B positions in 0..n-1; their sum is minimised.
+
+        A stage that several processes train takes its share of the B, and returns the terms of all of them.
+        """
 
     @abstractmethod
     def validate(self, model: nn.Module) -> dict[str, float]:
@@ -55,18 +58,32 @@ class Stage(ABC):
 
 def prepare(config: LoopConfig) -> None:
     """Set threads, seed and allocator of this process, before a model is built."""
-    torch.set_num_threads(config.threads or os.cpu_count() or 1)
+    processes.require_joined()
+    torch.set_num_threads(config.threads or processes.cores())
     torch.manual_seed(config.seed)
     keep_freed_memory()
 
 
 def train(stage: Stage, config: LoopConfig, folder: Path, *, resume: bool) -> nn.Module:
-    """Train `stage.model`, with checkpoints in `folder`; return the averaged model, in eval mode."""
+    """Train `stage.model`, with checkpoints in `folder`; return the averaged model, in eval mode.
+
+    Of several processes the first alone writes and reads the val split, the others take the same steps.
+    """
     run = _Run(stage, config, folder)
     if resume and (folder / CHECKPOINT).is_file():
         run.restore()
+    if processes.is_first():
+        _train_and_record(run, folder)
+    else:
+        while run.step < run.steps:
+            run.one_step()
+    return run.average.model
+
+
+def _train_and_record(run: _Run, folder: Path) -> None:
+    """Take every step that is left, and write metrics and checkpoints."""
     forget_after(folder, run.step)
-    batch = run.batch
+    batch, stage = run.batch, run.stage
     with Record(folder, stage.title, run.steps * batch, run.step * batch) as record:
         started = saved = time.monotonic()
         first = run.step
@@ -78,10 +95,9 @@ def train(stage: Stage, config: LoopConfig, folder: Path, *, resume: bool) -> nn
                 record.write(run.step, {**values, "images_per_s": round(speed, 1)})
             if run.validation_is_due():
                 record.write(run.step, stage.validate(run.average.model))
-            if time.monotonic() - saved >= config.checkpoint_every or run.step == run.steps:
+            if time.monotonic() - saved >= run.config.checkpoint_every or run.step == run.steps:
                 run.save()
                 saved = time.monotonic()
-    return run.average.model
 
 
 class _Run:
@@ -90,6 +106,8 @@ class _Run:
     def __init__(self, stage: Stage, config: LoopConfig, folder: Path) -> None:
         self.stage, self.config, self.path = stage, config, folder / CHECKPOINT
         self.batch = min(config.batch_size, stage.images)
+        if self.batch < processes.count():
+            raise ConfigError(f"{processes.count()} processes share batches of {self.batch} images; start fewer")
         self.steps_per_epoch = stage.images // self.batch
         self.steps, self.step = self.steps_per_epoch * config.epochs, 0
         self.optimiser = torch.optim.AdamW(_groups(stage.model, config), fused=True)
@@ -99,7 +117,8 @@ class _Run:
         """Take one optimiser step; return loss, terms, learning rate and gradient norm."""
         epoch, position = divmod(self.step, self.steps_per_epoch)
         images = self._order(epoch)[position * self.batch : (position + 1) * self.batch]
-        torch.manual_seed((self.config.seed << 32) + self.step)  # dropout and the like
+        draw = self.step * processes.count() + processes.number()  # of dropout and the like: another in each process
+        torch.manual_seed((self.config.seed << 32) + draw)
         self.stage.model.train()
         factor = learning_rate_factor(self.step, self.steps, self.config.warmup)
         for group in self.optimiser.param_groups:

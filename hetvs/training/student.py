@@ -17,11 +17,13 @@ from hetvs.manifest import Manifest
 from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes
+from hetvs.preprocess import Preprocess
 from hetvs.training.augment import Augment
 from hetvs.training.given import Given, name_of, open_given, require_known, space_of, whole_vectors
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
+from hetvs.training.processes import first_then_others, is_first, wait_for_all
 from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, with_architecture
@@ -46,6 +48,7 @@ def train_student(
     same vector, and ArtifactError names the train and val images that have none. Labels are used by the terms that
     say so in `hetvs.losses`, and by the focal weight. Raises ConfigError when no active term is anchored; a
     `control` may do without one, and gets a space of its own, because it is not in the teacher's.
+    Several processes (`processes.joined`) train one student: the same batches, the first writes.
     """
     require_trainable(config, control=control)
     config = with_architecture(config)
@@ -54,34 +57,54 @@ def train_student(
     teacher = open_given(teacher_path, threads=config.threads)
     for table, rows in ((store.manifest, store.rows), (manifest, manifest.rows("val", config.rows))):
         require_known(teacher, teacher_path, table, rows)
-    space = space_of(teacher)
-    model, backbone = build_model(config, space.dim)
+    model, backbone = build_model(config, space_of(teacher).dim)
     to_device(model, config.device)
-    config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
+    with first_then_others():  # the others read what the first has resolved
+        config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
     views = views_of(output, teacher, store, config)
-    if config.ridge in ("start", "both") and config.epochs and not (resume and (output / CHECKPOINT).is_file()):
+    fresh = not (resume and (output / CHECKPOINT).is_file())
+    if config.ridge in ("start", "both") and config.epochs and fresh and is_first():  # replicas begin as the first
         fit_projection(model, views, device=config.device, training=True)
     stage = StudentStage(views, model, prototypes_of(teacher_path, views, config.prototypes), config, teacher)
     trained = train(stage, config, output, resume=resume)
     assert isinstance(trained, Embedder)
+    if is_first():
+        _finish(
+            stage,
+            trained,
+            backbone.preprocess,
+            output,
+            config,
+            {"data": str(manifest.source), "teacher": name_of(teacher, teacher_path)},
+            control=control,
+        )
+    wait_for_all()
+    return ModelCard.load(output)
+
+
+def _finish(
+    stage: StudentStage,
+    trained: Embedder,
+    preprocess: Preprocess,
+    output: Path,
+    config: StudentConfig,
+    names: dict[str, str],
+    *,
+    control: bool,
+) -> None:
+    """Take the last residual out of the projection, if asked to, judge the student on val and close its run."""
     if config.ridge in ("end", "both") or not config.epochs:
-        fit_projection(trained, views, device=config.device, training=False)
+        fit_projection(trained, stage.views, device=config.device, training=False)
     trained.eval()
     outcome = Outcome(
         embedder=trained,
         backbone_options=options_of(config.backbone, asdict(config)),
-        preprocess=backbone.preprocess,
-        space=own_space(trained, backbone.preprocess) if control else space,
+        preprocess=preprocess,
+        space=own_space(trained, preprocess) if control else space_of(stage.teacher),
         validation=stage.validate(trained),
-        facts={
-            "data": str(manifest.source),
-            "images": len(store),
-            "teacher": name_of(teacher, teacher_path),
-            "terms": config.active_terms(),
-            "focal": config.focal,
-        },
+        facts={**names, "images": stage.images, "terms": config.active_terms(), "focal": config.focal},
     )
-    return close_run(output, "control" if control else "student", config, outcome, None)
+    close_run(output, "control" if control else "student", config, outcome, None)
 
 
 def require_trainable(config: StudentConfig, *, control: bool) -> None:

@@ -15,9 +15,11 @@ from hetvs.training.given import Given, whole_vectors
 from hetvs.training.loop import Stage
 from hetvs.training.noise import photometric
 from hetvs.training.precision import autocast
+from hetvs.training.processes import share_of
 from hetvs.training.pull import Pull
 from hetvs.training.teacher_views import TeacherViews
 from hetvs.training.validation import Validation
+from hetvs.training.whole_batch import gathered, replicated, whole_batch_norm
 
 
 class StudentStage(Stage):
@@ -29,6 +31,7 @@ class StudentStage(Stage):
         self, views: TeacherViews, model: nn.Module, prototypes: Prototypes, config: StudentConfig, teacher: Given
     ) -> None:
         self.views, self.model, self.config, self.teacher = views, model, config, teacher
+        self.replica = replicated(model)
         self.images = len(views.store)
         self.labels = class_numbers(views.store.manifest.labels[views.store.rows], prototypes.labels)
         right_n = self._right_under_cloud() if config.focal else None
@@ -38,11 +41,13 @@ class StudentStage(Stage):
 
     def terms(self, images_B: np.ndarray, epoch: int) -> dict[str, Tensor]:
         """Return the active terms of the batch; each image shows another view in each epoch."""
-        config = self.config
-        pixels, teacher_BD = self.views.batch(images_B, epoch)
-        pixels = photometric(pixels, images_B, seed=config.seed, epoch=epoch, strength=config.noise)
-        with autocast(config.device, config.amp):
-            query_BD = self.model(pixels.to(config.device))
+        config, total = self.config, len(images_B)
+        mine = images_B[share_of(total)]
+        pixels, teacher_BD = self.views.batch(mine, epoch)
+        pixels = photometric(pixels, mine, seed=config.seed, epoch=epoch, strength=config.noise)
+        with autocast(config.device, config.amp), whole_batch_norm():
+            query_BD = self.replica(pixels.to(config.device))
+        query_BD, teacher_BD = gathered(query_BD, total), gathered(teacher_BD, total)
         return self.pull.terms(query_BD, teacher_BD, images_B) or {"filling_queue": 0 * query_BD.sum()}
 
     def _right_under_cloud(self) -> np.ndarray:
