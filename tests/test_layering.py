@@ -54,6 +54,7 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.training",
         "hetvs.contenders",
         "hetvs.fuse",
+        "hetvs.rotate",
         "hetvs.backfill",
         "hetvs.backfill_curve",
         "hetvs.classifier_contest",
