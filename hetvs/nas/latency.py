@@ -140,9 +140,8 @@ def _at_width(space: Space, width: float, dim: int) -> Iterable[Operator]:
     blocks = [Block(op, expand) for op in space.ops for expand in space.expands]
     for size in space.sizes:
         smallest = Architecture(space.name, tuple((blocks[0],) * min(d) for d in space.depths), width, size)
-        stem, *_, last, pool, linear = operators(smallest, dim)
-        yield from (stem, last, pool, linear)
-        inputs, px = stem.out_channels, stem.out_px
+        yield from operators(smallest, dim)  # with what stands before the stages and after them
+        inputs, px = space.widened(space.stem, width), -(-size // 2)
         for channels, stride in zip(space.channels, space.strides, strict=True):
             outputs, small = space.widened(channels, width), -(-px // stride)
             for block in blocks:

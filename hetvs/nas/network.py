@@ -8,8 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from hetvs.models.edgenet import Shortcut, conv
+from hetvs.models.lite import LITE_MEAN, LITE_STD
+from hetvs.nas.lite import LITE, lite_block, lite_stem
 from hetvs.nas.operators import KERNELS, XCEPTION_DEPTH
 from hetvs.nas.space import SPACES, Architecture, Block
+from hetvs.preprocess import Preprocess
 
 
 class Shuffled(nn.Module):
@@ -33,23 +36,37 @@ def searched(arch: Architecture, *, affine: bool = True) -> tuple[nn.Module, int
     """Return the trunk of `arch`, (B, 3, S, S) -> (B, D_h), and D_h; S may be any size, not only `arch.img_size`.
 
     Modules that two architectures of a space share have the same name in both, so that weights can be
-    taken from one to the other. Without `affine` batch norms do not scale (Single Path One-Shot).
+    taken from one to the other. Without `affine` batch norms do not scale (Single Path One-Shot); those of
+    space `lite` always do, because they come with weights.
     """
     space = SPACES[arch.space]
     inputs = space.widened(space.stem, arch.width)
-    parts: OrderedDict[str, nn.Module] = OrderedDict(stem=conv(3, inputs, 3, 2, affine=affine))
-    build = _inverted if arch.space == "hetvs-s" else _shuffled
+    is_lite = arch.space == LITE
+    stem = lite_stem(inputs) if is_lite else conv(3, inputs, 3, 2, affine=affine)
+    parts: OrderedDict[str, nn.Module] = OrderedDict(stem=stem)
     for stage, blocks in enumerate(arch.stages):
         outputs = space.widened(space.channels[stage], arch.width)
         for number, block in enumerate(blocks):
             stride = space.strides[stage] if number == 0 else 1
-            parts[f"stage{stage + 1}_{number}"] = build(block, inputs, outputs, stride, affine)
+            name = f"stage{stage + 1}_{number}"
+            if is_lite:
+                parts[name] = lite_block(KERNELS[block.op], block.expand, inputs, outputs, stride)
+            else:
+                build = _inverted if arch.space == "hetvs-s" else _shuffled
+                parts[name] = build(block, inputs, outputs, stride, affine)
             inputs = outputs
-    features = space.widened(space.last, arch.width)
-    parts["last"] = conv(inputs, features, 1, affine=affine)
+    if space.last:
+        features = space.widened(space.last, arch.width)
+        parts["last"] = conv(inputs, features, 1, affine=affine)
+        inputs = features
     parts["pool"] = nn.AdaptiveAvgPool2d(1)
     parts["flat"] = nn.Flatten()
-    return nn.Sequential(parts), features
+    return nn.Sequential(parts), inputs
+
+
+def preprocess_of(space: str, size_px: int) -> Preprocess:
+    """Return what a network of a space expects of its pixels."""
+    return Preprocess(size_px=size_px, mean=LITE_MEAN, std=LITE_STD) if space == LITE else Preprocess(size_px=size_px)
 
 
 def _inverted(block: Block, inputs: int, outputs: int, stride: int, affine: bool) -> nn.Module:

@@ -14,6 +14,7 @@ from hetvs.nas.space import SPACES, Architecture, Block, Space
 
 KINDS = ("conv", "conv_relu", "add", "shuffle", "concat", "pool", "linear")
 KERNELS = {"dw3": 3, "dw5": 5, "dw7": 7, "shuffle3": 3, "shuffle5": 5, "shuffle7": 7}
+LITE_STEM = 32  # channels of the first convolution of space `lite`
 XCEPTION_DEPTH = 3  # depthwise 3x3 convolutions in a row
 
 
@@ -62,17 +63,20 @@ def operators(arch: Architecture, dim: int) -> tuple[Operator, ...]:
     """Return the operators of an embedder of `arch` with D = `dim`, in the order of the data."""
     space = SPACES[arch.space]
     inputs, px = space.widened(space.stem, arch.width), arch.img_size
-    found = [Operator("conv_relu", 3, 2, 3, inputs, 1, px)]
+    found = list(stem_operators(space, inputs, px))
     for blocks, channels, first_stride in zip(arch.stages, space.channels, space.strides, strict=True):
         outputs = space.widened(channels, arch.width)
         for number, block in enumerate(blocks):
             stride = first_stride if number == 0 else 1
             found += block_operators(space, block, inputs, outputs, stride, found[-1].out_px)
             inputs = outputs
-    px, last = found[-1].out_px, space.widened(space.last, arch.width)
-    found.append(Operator("conv_relu", 1, 1, inputs, last, 1, px))
-    found.append(Operator("pool", px, 1, last, last, last, px))
-    return (*found, Operator("linear", 1, 1, last, dim, 1, 1))
+    px = found[-1].out_px
+    if space.last:
+        last = space.widened(space.last, arch.width)
+        found.append(Operator("conv_relu", 1, 1, inputs, last, 1, px))
+        inputs = last
+    found.append(Operator("pool", px, 1, inputs, inputs, inputs, px))
+    return (*found, Operator("linear", 1, 1, inputs, dim, 1, 1))
 
 
 def macs_of(arch: Architecture, dim: int) -> int:
@@ -89,9 +93,20 @@ def parameters_of(arch: Architecture, dim: int) -> int:
     return sum(operator.parameters for operator in operators(arch, dim))
 
 
+def stem_operators(space: Space, outputs: int, px: int) -> Iterator[Operator]:
+    """Yield the operators before the first stage on pixels of `px` x `px` places."""
+    if space.name != "lite":
+        yield Operator("conv_relu", 3, 2, 3, outputs, 1, px)
+        return
+    inner, small = LITE_STEM, -(-px // 2)
+    yield Operator("conv_relu", 3, 2, 3, inner, 1, px)
+    yield Operator("conv_relu", 3, 1, inner, inner, inner, small)
+    yield Operator("conv", 1, 1, inner, outputs, 1, small)
+
+
 def block_operators(space: Space, block: Block, inputs: int, outputs: int, stride: int, px: int) -> Iterator[Operator]:
     """Yield the operators of one block on maps of `px` x `px` places."""
-    build = _inverted if space.name == "hetvs-s" else _shuffled
+    build = _shuffled if space.name == "shuffle" else _inverted
     return build(block, inputs, outputs, stride, px)
 
 

@@ -12,8 +12,8 @@ from hetvs.models.cost import macs_of, parameters_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import save_run, weights_digest
 from hetvs.nas.candidate import Candidate
+from hetvs.nas.network import preprocess_of
 from hetvs.nas.space import Architecture, encode
-from hetvs.preprocess import Preprocess
 
 
 def card_of(embedder: Embedder, arch: Architecture, space: SpaceCard, name: str) -> ModelCard:
@@ -24,7 +24,7 @@ def card_of(embedder: Embedder, arch: Architecture, space: SpaceCard, name: str)
         backbone=SEARCHED,
         backbone_options={"genes": encode(arch)},
         space=space,
-        preprocess=Preprocess(size_px=arch.img_size),
+        preprocess=preprocess_of(arch.space, arch.img_size),
         weights_digest=weights_digest(embedder),
         macs=macs_of(embedder, arch.img_size),
         parameters=parameters_of(embedder),

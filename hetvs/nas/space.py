@@ -66,7 +66,8 @@ class Space:
     """The architectures of one kind: the choices of every gene, and the channels they are laid on.
 
     `ops` are ordered by cost, the cheapest first. The stem has stride 2, the first block of stage i the
-    stride `strides[i]`; `channels` (of the stages), `stem` and `last` are those of width 1.
+    stride `strides[i]`; `channels` (of the stages), `stem` and `last` are those of width 1, and a `last` of 0
+    ends the trunk with its last stage.
     """
 
     name: str
@@ -172,6 +173,17 @@ SPACES: dict[str, Space] = {  # the names are hetvs.config.SPACES
         channels=(64, 160, 320, 640),
         strides=(2, 2, 2, 2),
         last=1024,
+    ),
+    "lite": Space(  # cuts of EfficientNet-Lite0 (hetvs.nas.lite): what follows its first block, up to its eleventh
+        name="lite",
+        ops=("dw3", "dw5"),
+        expands=(3, 4, 6),
+        depths=((1, 2), (1, 2), (1, 2, 3), (1, 2, 3)),
+        sizes=(32, 40, 48),
+        stem=16,
+        channels=(24, 40, 80, 112),
+        strides=(2, 2, 2, 1),
+        last=0,
     ),
 }
 

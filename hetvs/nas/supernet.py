@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from hetvs.models.embedder import Embedder
-from hetvs.nas.network import searched
+from hetvs.nas.cut import cut
+from hetvs.nas.network import preprocess_of, searched
 from hetvs.nas.space import Architecture, Space
-from hetvs.preprocess import Preprocess
 
 SHAPES_KEPT = 256  # networks without values, to run paths by
 
@@ -56,19 +56,7 @@ class Supernet(nn.Module):
 def embedder_of(arch: Architecture, dim: int, *, affine: bool = True) -> Embedder:
     """Return the untrained embedder of `arch`."""
     trunk, features = searched(arch, affine=affine)
-    return Embedder(trunk, features, dim, Preprocess(size_px=arch.img_size))
-
-
-def cut(tensor: Tensor, shape: torch.Size) -> Tensor:
-    """Return the leading channels (dimensions 0 and 1) and the centre of the kernel (2 and 3), as a view.
-
-    >>> cut(torch.arange(10).view(2, 5), torch.Size([1, 3]))
-    tensor([[0, 1, 2]])
-    """
-    for dimension, (held, asked) in enumerate(zip(tensor.shape, shape, strict=True)):
-        if held != asked:
-            tensor = tensor.narrow(dimension, (held - asked) // 2 if dimension > 1 else 0, asked)
-    return tensor
+    return Embedder(trunk, features, dim, preprocess_of(arch.space, arch.img_size))
 
 
 @lru_cache(SHAPES_KEPT)

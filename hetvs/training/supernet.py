@@ -14,13 +14,15 @@ from hetvs.models.cost import parameters_of
 from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import save_run, weights_digest
 from hetvs.nas.judge import gather
+from hetvs.nas.lite import LITE, load_imagenet
+from hetvs.nas.network import preprocess_of
 from hetvs.nas.operators import macs_of
 from hetvs.nas.space import space_of
 from hetvs.nas.supernet import Supernet
-from hetvs.preprocess import Preprocess
 from hetvs.training.images import images_of
-from hetvs.training.loop import prepare, train
+from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
+from hetvs.training.ridge import fit_projection
 from hetvs.training.run import open_run, to_device
 from hetvs.training.student import prototypes_of, views_of
 from hetvs.training.supernet_stage import Shared, stage_of
@@ -42,9 +44,15 @@ def train_supernet(
     teacher = open_encoder(teacher_path, threads=config.threads)
     evidence = gather(manifest, config.rows, config.sizes, teacher)
     supernet = Supernet(space_of(config.space, config.sizes), teacher.card.dim, affine=config.mode == "anchored")
+    begins = config.pretrained and config.space == LITE
+    if begins:
+        load_imagenet(supernet.embedder.trunk)
     largest = to_device(supernet.subnet(supernet.space.largest()), config.device)
     config = open_run(output, config, lambda: choose_amp(largest, config.img_size, config.batch_size, config.device))
     views = views_of(output, teacher, store, config)
+    if begins and not (resume and (output / CHECKPOINT).is_file()):  # its features mean something already
+        fit_projection(largest, views, device=config.device, training=True)
+        supernet.embedder.projection.load_state_dict(largest.projection.state_dict())
     prototypes = prototypes_of(teacher_path, views, config.prototypes)
     head = None
     if config.mode == "faithful":
@@ -76,7 +84,7 @@ def card_of(
         backbone=SUPERNET,
         backbone_options=options,
         space=teacher.card.space,
-        preprocess=Preprocess(size_px=config.img_size),
+        preprocess=preprocess_of(config.space, config.img_size),
         weights_digest=weights_digest(supernet.embedder),
         macs=macs_of(supernet.space.largest(), supernet.dim),
         parameters=parameters_of(supernet),
