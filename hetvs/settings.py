@@ -78,6 +78,21 @@ def require(holds: bool, message: str) -> None:
         raise ConfigError(message)
 
 
+def whole_numbers(text: str, name: str) -> tuple[int, ...]:
+    """Return the numbers >= 1 of a setting with commas between them, each once; ConfigError says what is wrong.
+
+    >>> whole_numbers("32, 64", "prefixes"), whole_numbers("", "prefixes")
+    ((32, 64), ())
+    """
+    words = [word.strip() for word in text.split(",")] if text.strip() else []
+    numbers = tuple(int(word) if word.isdecimal() else 0 for word in words)
+    require(
+        all(number >= 1 for number in numbers) and len(set(numbers)) == len(numbers),
+        f"{name} must be different whole numbers >= 1 with commas between, got {text!r}",
+    )
+    return numbers
+
+
 def require_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
     """Raise ConfigError unless `value` is one of `choices`."""
     if value not in choices:

@@ -12,11 +12,11 @@ from click.testing import CliRunner
 from torch import Tensor
 
 from hetvs.cli import main
-from hetvs.config import TERMS, UPDATE_TERMS, StudentConfig, UpdateConfig
+from hetvs.config import PREFIXES, TERMS, UPDATE_TERMS, StudentConfig, UpdateConfig
 from hetvs.losses import LOSSES
 from hetvs.losses.batch import Batch
 
-STUDENT = StudentConfig(csd_neighbours=8, rank_neighbours=4, hardest=3)
+STUDENT = StudentConfig(csd_neighbours=8, rank_neighbours=4, hardest=3, prefixes="3,6")
 UPDATE = UpdateConfig(hardest=3)
 OF_UPDATES = [name for name in UPDATE_TERMS if name not in TERMS]
 
@@ -42,7 +42,7 @@ BATCH = Batch(
 
 
 def loss_of(name: str, batch: Batch) -> Tensor:
-    return LOSSES[name].loss(batch, STUDENT if name in TERMS else UPDATE)
+    return LOSSES[name].loss(batch, UPDATE if name in OF_UPDATES else STUDENT)
 
 
 def taken(batch: Batch, rows: Tensor) -> Batch:
@@ -52,7 +52,7 @@ def taken(batch: Batch, rows: Tensor) -> Batch:
 
 
 def test_every_term_has_its_weight_in_the_settings() -> None:
-    assert tuple(LOSSES) == (*TERMS, *OF_UPDATES)
+    assert tuple(LOSSES) == (*TERMS, PREFIXES, *OF_UPDATES)
     assert all(hasattr(UpdateConfig(), name) for name in UPDATE_TERMS)
     assert StudentConfig().active_terms() == {"anchor": 5.0, "context": 4.0}
 

@@ -20,6 +20,7 @@ COMMANDS = {  # name -> "module:function", in the order of the pipeline
     "train-supernet": "hetvs.cli.supernet:train_supernet",
     "latency-table": "hetvs.cli.latency_table:latency_table",
     "search-student": "hetvs.cli.search:search_student",
+    "rotate": "hetvs.cli.rotate:rotate",
     "fuse": "hetvs.cli.fuse:fuse",
     "finetune-linear": "hetvs.cli.tangent:finetune_linear",
     "add-deltas": "hetvs.cli.tangent:add_deltas",

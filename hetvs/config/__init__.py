@@ -24,8 +24,9 @@ from hetvs.config.imports import ImportConfig
 from hetvs.config.label import LabelConfig
 from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
+from hetvs.config.rotate import RotateConfig
 from hetvs.config.search import REWARDS, SearchConfig
-from hetvs.config.student import PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
+from hetvs.config.student import PREFIXES, PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.supernet import MODES, SPACES, SupernetConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, LoopConfig, TrainConfig
@@ -43,6 +44,7 @@ __all__ = [
     "MODES",
     "ORDERS",
     "PRECISIONS",
+    "PREFIXES",
     "PROTOCOLS",
     "PROTOTYPE_CHOICES",
     "RESAMPLE_CHOICES",
@@ -78,6 +80,7 @@ __all__ = [
     "LinearConfig",
     "LoopConfig",
     "RefreshConfig",
+    "RotateConfig",
     "SearchConfig",
     "StudentConfig",
     "SupernetConfig",

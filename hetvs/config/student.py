@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from hetvs.config.train import TrainConfig
-from hetvs.settings import require, require_choice, setting
+from hetvs.settings import require, require_choice, setting, whole_numbers
 
 PROTOTYPE_CHOICES = ("teacher", "means", "denoised")
 RIDGE_CHOICES = ("off", "start", "end", "both")
@@ -14,6 +14,7 @@ TERMS = (  # each is a setting of StudentConfig, its weight, and a function of h
     "anchor", "context", "influence", "anchor_squared", "csd", "rank_difference", "cross_similarity",
     "contrastive", "ract", "relational",
 )  # fmt: skip
+PREFIXES = "prefixes"  # one term more: its setting says which prefixes, `prefix_weight` how much they weigh
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +49,10 @@ class StudentConfig(TrainConfig):
     contrastive: float = setting(0.0, "weight of the pull to keys of the same label and the push from others")
     ract: float = setting(0.0, "weight of the softmax against old and new vectors of other labels (mixed galleries)")
     relational: float = setting(0.0, "weight of the geometry inside a batch; not anchored, so never alone")
+    prefixes: str = setting(
+        "", "lengths of prefixes of a rotated space to follow too, commas between, for example 32,64"
+    )
+    prefix_weight: float = setting(1.0, "weight of 1 - cos of the prefixes, shared equally between them")
     focal: float = setting(0.0, "beta: anchor and context count 1 + beta where the teacher retrieves right")
     prototypes: str = setting(
         "teacher",
@@ -78,9 +83,17 @@ class StudentConfig(TrainConfig):
         require(self.rank_neighbours >= 2, f"rank_neighbours must be >= 2, got {self.rank_neighbours}")
         require(0 < self.push_margin <= 2, f"push_margin must be in (0, 2], got {self.push_margin}")
         require_choice("prototypes", self.prototypes, PROTOTYPE_CHOICES)
+        require(self.prefix_weight > 0, f"prefix_weight must be > 0, got {self.prefix_weight}; leave out prefixes")
+        whole_numbers(self.prefixes, PREFIXES)
         pairs = self.relational > 0 or self.cross_similarity > 0
         require(not pairs or self.batch_size >= 2, "relational and cross_similarity need a batch_size >= 2, got 1")
 
+    @property
+    def prefix_dims(self) -> tuple[int, ...]:
+        """The lengths of the prefixes."""
+        return whole_numbers(self.prefixes, PREFIXES)
+
     def active_terms(self) -> dict[str, float]:
         """Return the weights above 0, by term."""
-        return {name: getattr(self, name) for name in TERMS if getattr(self, name) > 0}
+        weights = {name: getattr(self, name) for name in TERMS if getattr(self, name) > 0}
+        return {**weights, PREFIXES: self.prefix_weight} if self.prefixes else weights

@@ -18,6 +18,7 @@ from hetvs.losses.cross_similarity import cross_similarity
 from hetvs.losses.csd import csd
 from hetvs.losses.influence import influence
 from hetvs.losses.lce import lce
+from hetvs.losses.prefixes import prefixes
 from hetvs.losses.ract import ract
 from hetvs.losses.rank_difference import rank_difference
 from hetvs.losses.relational import relational
@@ -28,13 +29,15 @@ from hetvs.losses.soft_influence import soft_influence
 class Term:
     """A training term: its function on what a step shows and the settings of its stage, and what must be known of it.
 
-    `anchored`: the term has its minimum in the reference space itself, not in a rotation of it.
+    `anchored`: the term has its minimum in the reference space itself, not in a rotation of it. `whole`: it holds
+    every component there.
     `needs_queue`: it starts when the queue of teacher vectors is full. `teacher`: what it needs of
     the teacher while the student trains, vectors of the views (live or cached), prototypes, or both.
     """
 
     loss: Callable[[Batch, Any], Tensor]
     anchored: bool = True
+    whole: bool = True
     needs_labels: bool = False
     needs_queue: bool = False
     teacher: Literal["vectors", "prototypes", "both"] = "vectors"
@@ -92,6 +95,11 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
         anchored=False,
         paper="RAML, WACV 2023, l2",
     ),
+    "prefixes": Term(
+        loss=lambda b, s: prefixes(*b.pair, s.prefix_dims),
+        whole=False,
+        paper="MRL, arXiv 2205.13147, in a rotated space",
+    ),
     "soft_influence": Term(
         loss=lambda b, s: soft_influence(*b.pair, b.prototypes_CD, b.labels_B, scale=b.scale),
         needs_labels=True,
@@ -108,14 +116,17 @@ LOSSES: dict[str, Term] = {  # in the order in which they are summed and shown
 
 
 def require_anchored(weights: Mapping[str, float]) -> None:
-    """Raise ConfigError unless a term that is anchored has a weight above zero.
+    """Raise ConfigError unless a term that is anchored, and holds the whole vector, has a weight above zero.
 
     Relation-only distillation gives chance-level cross-model retrieval; the trainer refuses it.
     """
-    if not any(weight > 0 and LOSSES[name].anchored for name, weight in weights.items()):
-        active = ", ".join(name for name, weight in weights.items() if weight > 0) or "no term at all"
-        anchored = ", ".join(name for name, term in LOSSES.items() if term.anchored)
+    holding = {name for name, term in LOSSES.items() if term.anchored and term.whole}
+    if not any(weight > 0 and name in holding for name, weight in weights.items()):
+        named = [name for name, weight in weights.items() if weight > 0]
+        active = ", ".join(named) or "no term at all"
+        partly = "" if all(LOSSES[name].whole for name in named) else " as a whole"
+        anchored = ", ".join(name for name in LOSSES if name in holding)
         raise ConfigError(
-            f"nothing ties the student to the teacher's space: {active} is not anchored; "
+            f"nothing ties the student to the teacher's space: {active} is not anchored{partly}; "
             f"give one of {anchored} a weight above 0"
         )

@@ -20,7 +20,7 @@ class MapCard:
 
     `from_model` and `to_model` are the weights digests of the two models, `pairs` the images that it was
     fitted on. `direction` is forward (old gallery -> new space) or backward (new query -> old space);
-    `rule` is what the judged split said of it, never empty.
+    `rule` is what the judged split said of it; a rotation has none, for it changes no cosine.
     """
 
     method: str
