@@ -19,7 +19,8 @@ from hetvs.models.storage import load_run
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.student import prototypes_of, train_student
-from hetvs.training.teacher_views import Crops, cached_views
+from hetvs.training.teacher_views import Crops
+from hetvs.training.view_cache import cached_views
 
 
 def metrics(run: Path) -> list[dict[str, float]]:

@@ -22,7 +22,8 @@ from hetvs.training.noise import photometric
 from hetvs.training.ridge import fit_projection, ridge
 from hetvs.training.student import train_student
 from hetvs.training.student_stage import class_numbers
-from hetvs.training.teacher_views import Crops, cached_views
+from hetvs.training.teacher_views import Crops
+from hetvs.training.view_cache import cached_views
 
 
 def metrics(run: Path) -> list[dict[str, float]]:

@@ -22,7 +22,8 @@ from hetvs.preprocess import Preprocess
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore
 from hetvs.training.student import StudentStage, prototypes_of, train_student
-from hetvs.training.teacher_views import Crops, cached_views
+from hetvs.training.teacher_views import Crops
+from hetvs.training.view_cache import cached_views
 
 SMALL = StudentConfig(backbone="hetvs/edgenet", width=0.5, depth=1, img_size=16, source_size=24, epochs=3, ridge="off",
                       batch_size=8, views=2, queue=8, push_margin=2.0, amp="off", threads=1)  # fmt: skip

@@ -13,7 +13,8 @@ from hetvs.manifest import Manifest
 from hetvs.preprocess import Preprocess, open_rgba
 from hetvs.training.augment import Augment, downscale, draws
 from hetvs.training.images import ImageStore
-from hetvs.training.teacher_views import Crops, LiveViews, cached_views
+from hetvs.training.teacher_views import Crops, LiveViews
+from hetvs.training.view_cache import cached_views
 
 
 def test_a_view_depends_on_seed_image_and_view_alone() -> None:
@@ -80,12 +81,29 @@ def test_cached_views_replay_the_very_crop(
     images, views = np.array([5, 0, 11]), np.array([0, 1, 0])  # (image + epoch) % 2 in epoch 1
     crops = Crops(store, Augment(), 1)
     kept = cached_views(tmp_path / "a", teacher, crops, views=2, student_px=16)
-    monkeypatch.setattr("hetvs.training.teacher_views.PIXEL_BUDGET_BYTES", 0)
+    monkeypatch.setattr("hetvs.training.view_cache.PIXEL_BUDGET_BYTES", 0)
     drawn = cached_views(tmp_path / "b", teacher, crops, views=2, student_px=16)
     assert drawn.pixels is None
     assert torch.equal(kept.batch(images, 1)[0], drawn.batch(images, 1)[0])
     shown = Augment().render(store.rgba(images), draws(1, images, views), 24)
     assert np.allclose(teacher.encode(shown.permute(0, 2, 3, 1).numpy()), kept.batch(images, 1)[1], atol=1e-5)
+
+
+def test_views_in_several_files_are_those_in_one(
+    shapes: Manifest, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    teacher, crops = (
+        open_encoder(shapes_cloud, threads=1),
+        Crops(ImageStore(shapes, shapes.rows("train"), 24), Augment(), 0),
+    )
+    whole = cached_views(tmp_path, teacher, crops, views=2, student_px=16)
+    monkeypatch.setattr("hetvs.training.view_cache.PART", 10)  # of 24 images
+    parts = cached_views(tmp_path, teacher, crops, views=2, student_px=16)
+    assert len(list(tmp_path.iterdir())) == 2  # another folder, since its files are of other images
+    assert len(list(tmp_path.glob("*/vectors_*.npy"))) == 2 * (1 + 3)
+    assert torch.allclose(parts.vectors(), whole.vectors(), atol=1e-6)
+    images = np.array([23, 0, 9, 10])
+    assert torch.equal(parts.batch(images, 1)[0], whole.batch(images, 1)[0])
 
 
 def test_shared_views_are_made_once_and_never_read_stale(

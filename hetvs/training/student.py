@@ -28,7 +28,8 @@ from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, with_architecture
 from hetvs.training.student_stage import StudentStage
-from hetvs.training.teacher_views import Crops, LiveViews, StoredViews, TeacherViews, cached_views
+from hetvs.training.teacher_views import Crops, LiveViews, StoredViews, TeacherViews
+from hetvs.training.view_cache import cached_views
 
 PROTOTYPE_SCALE = 16.0  # of class means, which come without the scale of a trained head
 
