@@ -86,6 +86,14 @@ class Rule:
 
 RULES = [
     Rule("what is installed sees no study", ("hetvs", "export", "edge_bench"), ("studies",)),
+    Rule(
+        "what the studies share sees none of them",
+        ("studies.shared",),
+        tuple(
+            f"studies.{name}"
+            for name in ("compatibility", "updates", "refresh", "congruent", "search", "lqf", "product")
+        ),
+    ),
     Rule("export does not see edge_bench", ("export",), ("edge_bench",)),
     Rule("export and edge_bench are below the command line", ("export", "edge_bench"), ("hetvs.cli",)),
     Rule("edge_bench does not see export", ("edge_bench",), ("export",)),

@@ -18,23 +18,28 @@ from hetvs.linear.targets import label_targets
 from hetvs.manifest import Manifest
 from hetvs.training.student import train_student
 from hetvs.training.teacher import train_teacher
-from studies import lqf, lqf_compat, lqf_cost, lqf_task
-from studies.jobs import Job
-from studies.lqf_arms import Fit, best_of, convex, cross_entropy, descent, half_squares
-from studies.lqf_page import write_page
-from studies.lqf_rows import COSTS, rows_of
+from studies import lqf_compat, lqf_cost, lqf_task
+from studies.lqf.__main__ import main
+from studies.lqf.arms import LQF, Fit, best_of, convex, cross_entropy, descent, half_squares
+from studies.lqf.compat import ADAMW, START
+from studies.lqf.page import write_page
+from studies.lqf.plan import RESULT
+from studies.lqf.rows import COSTS, rows_of
+from studies.shared.jobs import Job
 from tests.tiny_tangent import pixels_of, small_embedder
+
+ABLATIONS = ("without leaky ReLU", "without MSE", "without K-FAC", "standard linearisation")
 
 
 def test_the_plan_is_printed_and_nothing_runs(tmp_path: Path) -> None:
     words = ["--dry-run", "--home", str(tmp_path / "lqf"), "--shared", str(tmp_path / "shared")]
-    result = CliRunner().invoke(lqf.main, words)
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     names = [line.split()[1] for line in result.stdout.splitlines() if not line.startswith(" ")]
     assert {"lqf/fashion-mnist/1-s0", "lqf/compat/openmoji-s2", "lqf/cost/2000-images", "lqf/cost/bench"} <= set(names)
     assert names.index("lqf/start") < names.index("lqf/leaky-start") < names.index("lqf/fashion-mnist/1-s0")
     assert not (tmp_path / "lqf").exists()
-    wrong = CliRunner().invoke(lqf.main, [*words, "--only", "nothing"])
+    wrong = CliRunner().invoke(main, [*words, "--only", "nothing"])
     assert (wrong.exit_code, "matches none of" in wrong.stderr) == (1, True)
 
 
@@ -58,7 +63,7 @@ def test_a_convex_arm_learns_its_images_and_repeats_itself(fit: Fit) -> None:
 def test_a_descent_lowers_its_loss_and_leaves_the_start_alone(
     fit: Fit, linear: bool, optimiser: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.lqf_arms.STEPS", 40)
+    monkeypatch.setattr("studies.lqf.arms.STEPS", 40)
     fit = replace(fit, loss=cross_entropy)
     before = fit.net.plain(fit.prefix_n).detach()
     after = descent(fit, 1e-2, optimiser=optimiser, linear=linear, seed=0)(fit.prefix_n)
@@ -75,13 +80,13 @@ def test_the_earlier_of_equals_is_taken() -> None:
 def finished(home: Path, name: str, result: object) -> Job:
     output = home / name
     write_json(output / "result.json", result)
-    return Job(name=f"lqf/{name}", kind=lqf.RESULT, words=("x",), output=output, record=home / name.replace("/", "-"))
+    return Job(name=f"lqf/{name}", kind=RESULT, words=("x",), output=output, record=home / name.replace("/", "-"))
 
 
 def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     good, bad = ([int(b) for b in rng.random(200) < p] for p in (0.9, 0.6))
-    task = {"macs": 10, "arms": {lqf_task.LQF: {"right": good}, "AdamW": {"right": bad}}}
+    task = {"macs": 10, "arms": {LQF: {"right": good}, "AdamW": {"right": bad}}}
     kinds = {"style": {"right": [1.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     worse = {"style": {"right": [0.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     compat = {"macs": 10, "arms": {"not adapted": worse, "linear-quadratic": kinds, "AdamW": worse}}
@@ -106,7 +111,7 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
 def test_a_task_runs_every_arm(
     shapes: Manifest, shapes_folder: Path, tiny_teacher: TeacherConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("studies.lqf_arms.STEPS", 3)
+    monkeypatch.setattr("studies.lqf.arms.STEPS", 3)
     for name in ("relu", "leaky_relu"):
         train_teacher(shapes, tmp_path / name, replace(tiny_teacher, activation=name, epochs=1))
     words = [str(shapes_folder), "--column", "domain", "--shots", "3", "--seed", "0", "-o", str(tmp_path / "out")]
@@ -114,7 +119,7 @@ def test_a_task_runs_every_arm(
     result = CliRunner().invoke(lqf_task.main, [*words, *starts])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out" / "result.json").read_text())
-    assert set(found["arms"]) == {lqf_task.LQF, *lqf_task.RIVALS, *lqf_task.ABLATIONS}
+    assert set(found["arms"]) == {LQF, "AdamW", "SGD", "linear head", *ABLATIONS}
     assert found["images"] == 12
     assert all(len(arm["right"]) == 12 for arm in found["arms"].values())
 
@@ -124,7 +129,7 @@ def test_a_style_never_seen_and_the_cost_of_it(
     shapes: Manifest, shapes_folder: Path, shapes_cloud: Path, tiny_student: StudentConfig, tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr("studies.lqf_arms.STEPS", 3)
+    monkeypatch.setattr("studies.lqf.arms.STEPS", 3)
     train_student(shapes, shapes_cloud, tmp_path / "edge", replace(tiny_student, activation="leaky_relu", ridge="end"))
     table = (shapes_folder / "manifest.csv").read_text().replace("pen0", "mozilla").replace("pen1", "openmoji")
     lines = [f"{line},{'core' if line.startswith('path') else 1}" for line in table.splitlines()]
@@ -134,7 +139,7 @@ def test_a_style_never_seen_and_the_cost_of_it(
     result = CliRunner().invoke(lqf_compat.main, job)
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "style" / "result.json").read_text())
-    assert set(found["arms"]) == {lqf_compat.START, lqf_compat.LQF, lqf_compat.ADAMW}
+    assert set(found["arms"]) == {START, LQF, ADAMW}
     assert found["images"] == 6
     assert [len(arm["style"]["right"]) for arm in found["arms"].values()] == [3] * 3
     assert [len(arm["elsewhere"]["right"]) for arm in found["arms"].values()] == [9] * 3

@@ -18,10 +18,10 @@ from hetvs.manifest import read_manifest
 from hetvs.retrieval.judge import evaluate
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.retrieval.report import Report
-from studies.lookup import Lookup, Place
-from studies.methods import BASELINE, DEFAULT
-from studies.rows import read_rows
-from studies.study import Study
+from studies.compatibility.lookup import Lookup, Place
+from studies.compatibility.study import Study
+from studies.shared.methods import BASELINE, DEFAULT
+from studies.shared.rows import read_rows
 from tests.conftest import draw_shapes
 from tests.tiny_study import tiny_study
 

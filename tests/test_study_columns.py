@@ -13,7 +13,7 @@ from hetvs.manifest import Manifest
 from hetvs.retrieval import fidelity
 from hetvs.retrieval.matrix import Judged, cell, top_lists
 from hetvs.retrieval.protocols import protocol_of
-from studies.columns import Role, load, save, tables_of
+from studies.shared.tables import Role, load, save, tables_of
 
 RANDOM = np.random.default_rng(1)
 

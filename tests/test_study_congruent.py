@@ -14,12 +14,13 @@ from hetvs.cli import main as hetvs
 from hetvs.config import ClassifierConfig
 from hetvs.retrieval import flips
 from hetvs.settings import read_config
-from studies.congruent import main
-from studies.congruent_plan import ELODI, FOCAL, NONE, PARAGON, CongruentPlanner, Update
-from studies.congruent_rows import Judged, page, rows_of
-from studies.jobs import with_needs
-from studies.plan import Places
-from studies.rows import MEAN, Row
+from studies.congruent.__main__ import main
+from studies.congruent.page import page
+from studies.congruent.plan import ELODI, FOCAL, NONE, PARAGON, CongruentPlanner, Update
+from studies.congruent.rows import Judged, rows_of
+from studies.shared.cases import Places
+from studies.shared.jobs import with_needs
+from studies.shared.rows import MEAN, Row
 
 RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
 

@@ -11,8 +11,8 @@ from click.testing import CliRunner
 
 from hetvs.cli import main
 from hetvs.files import read_json
-from studies.costs import CPU_MS, LATENCY_RATIO, latency
-from studies.plan import KINDS
+from studies.compatibility.costs import CPU_MS, LATENCY_RATIO, latency
+from studies.shared.book import KINDS
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from studies.jobs import Job, Kind, with_needs
-from studies.runner import Runner, last_line
+from studies.shared.jobs import Job, Kind, with_needs
+from studies.shared.runner import Runner, last_line
 
 KIND = Kind(name="train", whole="card.json", goes_on="--resume")
 WRITE = (

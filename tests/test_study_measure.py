@@ -11,11 +11,12 @@ import pytest
 from hetvs.artifacts import ModelCard, SpaceCard
 from hetvs.errors import ArtifactError
 from hetvs.preprocess import Preprocess
-from studies.columns import Table
-from studies.measure import Contest, Measured, Rows
-from studies.methods import BASELINE, BEHIND, CLOUD, DEFAULT, LEAD
-from studies.plan import Case, Dataset
-from studies.rows import MEAN, Row
+from studies.compatibility.rows import Rows
+from studies.shared.cases import Case, Dataset
+from studies.shared.contest import Contest, Measured
+from studies.shared.methods import BASELINE, BEHIND, CLOUD, DEFAULT, LEAD
+from studies.shared.rows import MEAN, Row
+from studies.shared.tables import Table
 
 DATA = Dataset(name="toy", folder=Path("toy"), protocols=("B",))
 QUERIES = 40

@@ -9,12 +9,12 @@ import pytest
 
 from edge_bench.host import host_card
 from hetvs.errors import ConfigError
-from studies import plot
-from studies.findings import findings
-from studies.lookup import Lookup, Place
-from studies.methods import BEHIND, CONTROL, LEAD
-from studies.page import write_page
-from studies.rows import MEAN, Row
+from studies.compatibility import plot
+from studies.compatibility.findings import findings
+from studies.compatibility.lookup import Lookup, Place
+from studies.compatibility.page import write_page
+from studies.shared.methods import BEHIND, CONTROL, LEAD
+from studies.shared.rows import MEAN, Row
 
 MACS = {"1": 80_000_000, "1/10": 8_000_000, "1/80": 1_000_000}
 Number = tuple[float | None, float | None, float | None]

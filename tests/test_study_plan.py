@@ -13,10 +13,14 @@ from hetvs.cli import main as hetvs
 from hetvs.config import TERMS, StudentConfig
 from hetvs.errors import ConfigError
 from hetvs.retrieval.protocols import UNSEEN_DOMAINS
-from studies import columns, compatibility, control
-from studies.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, REPLACED, overrides
-from studies.plan import Case, Places, Planner
-from studies.study import Study, describe
+from studies import columns, control
+from studies.compatibility import cases as compatibility
+from studies.compatibility.__main__ import main
+from studies.compatibility.study import Study
+from studies.shared.cases import Case, Places
+from studies.shared.command import plan
+from studies.shared.methods import BASELINE, CLOUD, CONTROL, DEFAULT, HALF, HEAD, REPLACED, overrides
+from studies.shared.planner import Planner
 
 CLOUD_RECIPE = "img_size = 96\nsource_size = 96\nseed = 5\ncompanion = 'runs/companion'\n"
 STUDENT_RECIPE = "img_size = 40\nanchor = 5.0\ncontext = 2.0\ninfluence = 0.0\nridge = 'start'\n"
@@ -223,7 +227,7 @@ def test_a_missing_recipe_leaves_out_its_rows_alone(study: Study, recipes: Path)
     assert {name for name in study.unplanned if name.startswith("kanji/")} == {
         case.name for case in study.cases if case.dataset.name == "kanji"
     }
-    assert "left out: kanji/1-cloud" in describe(study, study.jobs())
+    assert "left out: kanji/1-cloud" in "\n".join(plan(study.jobs(), study.unplanned))
 
 
 def test_runs_share_the_teachers_views(study: Study) -> None:
@@ -253,6 +257,6 @@ def test_planning_twice_gives_the_same_jobs(study: Study) -> None:
 
 
 def test_dry_run_says_what_is_left_out(tmp_path: Path) -> None:
-    done = CliRunner().invoke(compatibility.main, ["--dry-run", "--home", str(tmp_path), "--docs", str(tmp_path)])
+    done = CliRunner().invoke(main, ["--dry-run", "--home", str(tmp_path), "--docs", str(tmp_path)])
     assert done.exit_code == 0
     assert "left out: emoji/1-cloud" in done.stdout

@@ -17,16 +17,17 @@ from hetvs.cli import main as hetvs
 from hetvs.config import ClustersConfig, CurveConfig
 from hetvs.manifest import Manifest
 from hetvs.refresh.clusters import cluster, survival
-from studies import refresh, refresh_clusters, refresh_columns
-from studies.jobs import with_needs
-from studies.plan import Places
-from studies.refresh_clusters import survivals
-from studies.refresh_columns import POINTS, RANDOM_ORDERS, table_of
-from studies.refresh_page import page
-from studies.refresh_plan import FREE, METHODS, RACT, RefreshPlanner
-from studies.refresh_rows import AHEAD, Measured, rows_of
-from studies.rows import MEAN
-from studies.updates_plan import DEFAULT, UpdatePlanner
+from studies import refresh_clusters, refresh_columns
+from studies.refresh import __main__ as refresh
+from studies.refresh.clusters import survivals
+from studies.refresh.page import page
+from studies.refresh.plan import FREE, METHODS, RACT, RefreshPlanner
+from studies.refresh.rows import AHEAD, Measured, rows_of
+from studies.refresh.tables import POINTS, RANDOM_ORDERS, table_of
+from studies.shared.cases import Places
+from studies.shared.jobs import with_needs
+from studies.shared.rows import MEAN
+from studies.updates.plan import DEFAULT, UpdatePlanner
 
 ROOT = Path(__file__).parents[1]
 CONFIG = CurveConfig(points=POINTS, seeds=RANDOM_ORDERS, threads=1)
@@ -65,7 +66,7 @@ def test_a_case_needs_the_models_of_the_study_of_updates(planner: RefreshPlanner
     theirs = {job.name: job for j in planner.updates.models(["extended-data"]) for job in with_needs([j.columns])}
     for job in refresh.jobs_of(planner):
         if "emoji-refresh" not in job.name:
-            assert theirs[job.name] is job
+            assert theirs[job.name] == job
     for case in planner.cases():
         old, new = case.clusters.after
         assert str(old.output) in case.columns.words

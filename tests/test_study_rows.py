@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hetvs.errors import ArtifactError
-from studies.rows import Row, read_rows, replace_rows
+from studies.shared.rows import Row, read_rows, replace_rows
 
 ROW = Row(
     study="compatibility",

@@ -13,14 +13,15 @@ from hetvs.cli import main as hetvs
 from hetvs.config import SearchConfig, SupernetConfig
 from hetvs.nas.operators import macs_of
 from hetvs.settings import read_config
-from studies import columns, search, search_proxy, search_random
-from studies.columns import Table
-from studies.jobs import with_needs
-from studies.plan import Places
-from studies.rows import MEAN, Row
-from studies.search_page import page
-from studies.search_plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SearchPlanner
-from studies.search_rows import Found, _judged
+from studies import columns, search_proxy, search_random
+from studies.search.__main__ import SEEDS, main
+from studies.search.page import page
+from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SearchPlanner
+from studies.search.rows import Found, _judged
+from studies.shared.cases import Places
+from studies.shared.jobs import with_needs
+from studies.shared.rows import MEAN, Row
+from studies.shared.tables import Table
 
 RECIPES = Path(__file__).parents[1] / "docs" / "recipes"
 PROGRAMS = {"columns": columns.main, "search_proxy": search_proxy.main, "search_random": search_random.main}
@@ -29,7 +30,7 @@ PROGRAMS = {"columns": columns.main, "search_proxy": search_proxy.main, "search_
 @pytest.fixture
 def planner(tmp_path: Path) -> SearchPlanner:
     """The real study, on the real recipes."""
-    return SearchPlanner(Places(home=tmp_path / "runs", recipes=RECIPES), search.SEEDS)
+    return SearchPlanner(Places(home=tmp_path / "runs", recipes=RECIPES), SEEDS)
 
 
 def parse(words: list[str]) -> None:
@@ -77,7 +78,7 @@ def test_one_supernet_a_mode_and_three_searches_a_reward(planner: SearchPlanner)
 
 def test_methods_are_paired_by_seed(planner: SearchPlanner) -> None:
     contenders = planner.contenders()
-    assert {(c.method, c.seed) for c in contenders} == {(method, seed) for method in METHODS for seed in search.SEEDS}
+    assert {(c.method, c.seed) for c in contenders} == {(method, seed) for method in METHODS for seed in SEEDS}
     for one in contenders:
         if one.method in FAITHFUL:
             words = one.train.words
@@ -101,7 +102,7 @@ def test_a_random_control_uses_its_budget() -> None:
 
 
 def test_dry_run_prints_the_plan(tmp_path: Path) -> None:
-    done = CliRunner().invoke(search.main, ["--dry-run", "--home", str(tmp_path), "--docs", str(RECIPES.parent)])
+    done = CliRunner().invoke(main, ["--dry-run", "--home", str(tmp_path), "--docs", str(RECIPES.parent)])
     assert done.exit_code == 0, done.output
     assert "hetvs search-student" in done.stdout
 

@@ -19,15 +19,16 @@ from hetvs.retrieval.matrix import Contender
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.retrieval.versions import Cast, judge_versions
 from hetvs.settings import read_config
-from studies import updates, updates_columns
-from studies.columns import load
-from studies.jobs import with_needs
-from studies.plan import Places
-from studies.rows import MEAN, Row
-from studies.updates_columns import table_of
-from studies.updates_page import page
-from studies.updates_plan import DEFAULT, FREE, PLAIN, SCENARIOS, SMALL, WIDE, Judged, Scenario, UpdatePlanner, Version
-from studies.updates_rows import AHEAD, Measured, rows_of
+from studies import updates_columns
+from studies.shared.cases import Places
+from studies.shared.jobs import with_needs
+from studies.shared.rows import MEAN, Row
+from studies.shared.tables import load
+from studies.updates.__main__ import SEEDS, main
+from studies.updates.page import page
+from studies.updates.plan import DEFAULT, FREE, PLAIN, SCENARIOS, SMALL, WIDE, Judged, Scenario, UpdatePlanner, Version
+from studies.updates.rows import AHEAD, Measured, rows_of
+from studies.updates.tables import table_of
 
 ROOT = Path(__file__).parents[1]
 MakeVectors = Callable[..., EmbeddingSet]
@@ -35,7 +36,7 @@ MakeVectors = Callable[..., EmbeddingSet]
 
 @pytest.fixture
 def planner() -> UpdatePlanner:
-    return UpdatePlanner(Places(home=Path("runs/none"), recipes=ROOT / "docs/recipes"), updates.SEEDS)
+    return UpdatePlanner(Places(home=Path("runs/none"), recipes=ROOT / "docs/recipes"), SEEDS)
 
 
 def parse(words: tuple[str, ...]) -> None:
@@ -84,7 +85,7 @@ def test_a_free_model_is_the_new_one_without_a_tie(planner: UpdatePlanner) -> No
 
 
 def test_the_dry_run_prints_the_plan() -> None:
-    result = CliRunner().invoke(updates.main, ["--dry-run", "--only", "extended-backbone", "--home", "none"])
+    result = CliRunner().invoke(main, ["--dry-run", "--only", "extended-backbone", "--home", "none"])
     assert result.exit_code == 0, result.output
     assert "new   emoji-updates/small-all-alone-s0-then-wide-all-default train" in result.stdout
     assert "chain" not in result.stdout

@@ -6,15 +6,18 @@ Not a test: tests/test_reproduce.py starts it, kills it, and starts it again.
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from edge_bench.host import host_card
-from studies.methods import BASELINE, CLOUD, DEFAULT
-from studies.page import write_page
-from studies.plan import Case, Dataset, Places
-from studies.plot import write_plot
-from studies.rows import Row
-from studies.study import Study, run_study
+from studies.compatibility.page import write_page
+from studies.compatibility.plot import write_plot
+from studies.compatibility.study import BRINGS_ROWS, Study
+from studies.shared.cases import Case, Dataset, Places
+from studies.shared.command import Go, Report, carry_out
+from studies.shared.methods import BASELINE, CLOUD, DEFAULT
+from studies.shared.rows import Row
 
 TEACHER = "img_size = 24\nsource_size = 24\ndepth = 1\ndim = 16\nepochs = 4\nbatch_size = 16\namp = 'off'\n"
 STUDENT = (
@@ -52,16 +55,17 @@ def tiny_study(folder: Path) -> Study:
     )
 
 
-def main(folder: Path) -> int:
+def main(folder: Path) -> NoReturn:
     """Run it with two jobs at a time; pages beside the results."""
     study = tiny_study(folder)
 
-    def show(rows: list[Row]) -> None:
-        write_page(folder / "results.md", rows, {"shapes": "B"}, host_card())
-        write_plot(folder / "accuracy-cost", rows, "shapes", "B")
+    def show(docs: Path, rows: Sequence[Row]) -> None:
+        write_page(docs / "results.md", rows, {"shapes": "B"}, host_card())
+        write_plot(docs / "accuracy-cost", rows, "shapes", "B")
 
-    return run_study(study, folder / "results.json", study.jobs(), workers=2, threads=1, show=show)
+    go = Go(dry_run=False, jobs=2, threads=1, home=study.places.home, docs=folder)
+    carry_out(go, study.jobs(), Report(study=study.name, kinds=BRINGS_ROWS, rows=study.rows, show=show))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    main(Path(sys.argv[1]))

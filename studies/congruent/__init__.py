@@ -1,0 +1,1 @@
+"""The study of updates that keep right answers right."""

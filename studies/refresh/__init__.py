@@ -1,0 +1,1 @@
+"""The study of galleries that are refreshed bit by bit."""

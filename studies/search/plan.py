@@ -1,0 +1,192 @@
+"""The jobs of the study of architecture search: one supernet a mode, searches, winners and what they are compared with.
+
+Seed s is that of a search, of its random control and of every training that follows from them, so methods are paired
+by it. All networks have the same budget of MACs, follow the same cloud model and are judged by the same gallery.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from hetvs.config import TeacherConfig
+from hetvs.settings import read_config
+from studies.compatibility.cases import EMOJI
+from studies.shared.book import KINDS, Book
+from studies.shared.cases import Case, Dataset, Model, Places
+from studies.shared.jobs import Job, Kind
+from studies.shared.methods import CLOUD, DEFAULT, Values, options
+from studies.shared.planner import Planner, judging
+
+NAME = "search"
+MOST_MACS = 3_500_000  # about 1/80 of the cloud model
+SIZE = "1/80"
+FAITHFUL = ("R1", "R2", "R3")
+ANCHORED, RETRAINED, RANDOM = "anchored", "anchored, trained alone", "random"
+HAND_PICKED: dict[str, Values] = {  # at the input size that comes nearest to the budget
+    "shufflenet_v2": {"backbone": "torchvision/shufflenet_v2_x0_5", "img_size": 64},
+    "mobilenet_v3": {"backbone": "torchvision/mobilenet_v3_small", "img_size": 32},
+}
+PREVIOUS = "hand-picked student"  # the default of the study of compatibility
+POINTS = 3  # of a front that are exported; the first is the best, and is called anchored
+CHEAPER = tuple(f"{ANCHORED}, point {number}" for number in range(2, POINTS + 1))
+METHODS = (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED, RANDOM, *HAND_PICKED, PREVIOUS)
+SEARCHED = Kind(name="search", whole="report.html", goes_on="--resume")
+TABLE = Kind(name="latency", whole="table.json", alone=True)
+DRAWN = Kind(name="drawn", whole="best.json", goes_on="")
+PROXY = Kind(name="proxy", whole="proxy.json")
+FRONT = Kind(name="front", whole="report.json", alone=True)
+ARCH = "best.json"
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A network of a method and a seed, and the job that holds its scores per query."""
+
+    method: str
+    seed: int
+    train: Job
+    bundle: Path
+    columns: Job
+
+
+@dataclass
+class SearchPlanner:
+    """Makes the jobs, each once."""
+
+    places: Places
+    seeds: tuple[int, ...]
+    dataset: Dataset = EMOJI
+    candidates: int = 1000
+
+    def __post_init__(self) -> None:
+        self._others = Planner(self.places, self.seeds)
+        self._book = Book(self.places.home / self.dataset.name / NAME, flat=())
+
+    @cached_property
+    def cloud(self) -> Model:
+        """The cloud model, as the study of compatibility has it."""
+        return self._others.models(Case(self.dataset, "1", CLOUD))[0]
+
+    @cached_property
+    def previous(self) -> list[Model]:
+        """The best hand-picked students of the study of compatibility, a seed each."""
+        return self._others.models(Case(self.dataset, SIZE, DEFAULT))
+
+    def contenders(self) -> list[Contender]:
+        """Return every network that is judged."""
+        return [self._contender(method, seed) for method in METHODS for seed in self.seeds]
+
+    def table(self) -> Job:
+        """Return the job that times the operators."""
+        words = ("hetvs", "latency-table", "--space", "hetvs-s", "--dim", str(self._dim))
+        return self._book.job(TABLE, "table", words, (), file=TABLE.whole)
+
+    def search(self, reward: str, seed: int) -> Job:
+        """Return a search: by `reward` as published, or (anchored) for a front of latency and M(q,g)."""
+        mode = "anchored" if reward == ANCHORED else "faithful"
+        supernet = self._supernet(mode)
+        values: Values = {"mode": mode, "seed": seed, "candidates": self.candidates, "max_macs": MOST_MACS}
+        after: tuple[Job, ...] = (supernet,)
+        if mode == "anchored":
+            values |= {"latency_table": self.table().output / TABLE.whole, "export": POINTS}
+            after += (self.table(),)
+        else:
+            values |= {"reward": reward, "export": 0}
+        words = ["hetvs", "search-student", str(self.dataset.folder), "--teacher", str(self._teacher.output)]
+        words += ["--supernet", str(supernet.output), *options(values)]
+        return self._book.job(SEARCHED, f"{reward.lower()}-s{seed}", words, after)
+
+    def proxy(self) -> Job:
+        """Return the job that compares the anchored supernet's scores with those of networks trained alone."""
+        alone = [c.train for c in self.contenders() if c.method in (*FAITHFUL, RETRAINED, RANDOM)]
+        supernet = self._supernet("anchored")
+        words = ["python", "-m", "studies.search_proxy", str(self.dataset.folder), "--supernet", str(supernet.output)]
+        words += ["--teacher", str(self._teacher.output)]
+        words += [word for run in alone for word in ("--run", str(run.output))]
+        return self._book.job(PROXY, "anchored", words, (supernet, *alone))
+
+    def front(self) -> Job:
+        """Return the job that times the exported points beside the hand-picked student."""
+        search, previous = self.search(ANCHORED, self.seeds[0]), self.previous[0].bundle
+        bundles = [previous.output, *(bundle_of(search, number) for number in range(1, POINTS + 1))]
+        return self._book.job(FRONT, "front", ("hetvs", "bench", *map(str, bundles)), (search, previous))
+
+    def wanted(self) -> list[Job]:
+        """Return the last job of everything that the page is made of."""
+        judged = [self.cloud.columns, *(contender.columns for contender in self.contenders())]
+        return [self.table(), *judged, self.proxy(), self.front()]
+
+    @cached_property
+    def _teacher(self) -> Job:
+        """The run that every student of the study of compatibility follows."""
+        return self._others.trainings.cloud(self.dataset)
+
+    @cached_property
+    def _dim(self) -> int:
+        return read_config(TeacherConfig, self.places.recipes / f"{self.dataset.known_as}-cloud.toml").dim
+
+    def _supernet(self, mode: str) -> Job:
+        recipe = self._recipe(f"supernet-{mode}")
+        words = ["hetvs", "train-supernet", str(self.dataset.folder), "--teacher", str(self._teacher.output)]
+        words += ["--mode", mode, "--config", str(recipe)]
+        return self._book.job(KINDS["train"], f"supernet-{mode}", words, self._data, recipe)
+
+    def _contender(self, method: str, seed: int) -> Contender:
+        if method == PREVIOUS:
+            model = self.previous[self.seeds.index(seed)]
+            return Contender(method, seed, model.train, model.bundle.output, model.columns)
+        if method in (ANCHORED, *CHEAPER):
+            search, number = self.search(ANCHORED, seed), (ANCHORED, *CHEAPER).index(method) + 1
+            bundle = bundle_of(search, number)
+            columns = self._columns(f"anchored-point-{number}-s{seed}", bundle, search)
+            return Contender(method, seed, search, bundle, columns)
+        train = self._student(method, seed)
+        exported = self._book.exported(train, self.dataset.folder)
+        columns = self._columns(train.output.name, exported.output, exported)
+        return Contender(method, seed, train, exported.output, columns)
+
+    def _student(self, method: str, seed: int) -> Job:
+        values: Values = {"seed": seed, "views_folder": self.places.home / self.dataset.name / "views"}
+        after: tuple[Job, ...] = ()
+        if method in HAND_PICKED:
+            values |= HAND_PICKED[method]
+        else:
+            origin = self._drawn(seed) if method == RANDOM else self._origin(method, seed)
+            values["arch"] = origin.output / ARCH
+            after = (origin,)
+        recipe = self._recipe("student")
+        words = ["hetvs", "train-student", str(self.dataset.folder), "--teacher", str(self._teacher.output)]
+        words += ["--config", str(recipe), *options(values)]
+        name = f"{method.replace(', ', '-').replace(' ', '-').lower()}-s{seed}"
+        return self._book.job(KINDS["train"], name, words, (*self._data, *after), recipe)
+
+    def _origin(self, method: str, seed: int) -> Job:
+        return self.search(ANCHORED if method == RETRAINED else method, seed)
+
+    def _drawn(self, seed: int) -> Job:
+        """Return a random architecture of the same MACs."""
+        words = ("python", "-m", "studies.search_random", "--most", str(MOST_MACS), "--dim", str(self._dim))
+        return self._book.job(DRAWN, f"random-s{seed}", (*words, "--seed", str(seed)), ())
+
+    def _columns(self, name: str, bundle: Path, made_by: Job) -> Job:
+        """Return the vectors of the test images through a bundle, and their columns against the cloud's gallery."""
+        vectors = self._book.embedded(bundle, made_by, self.dataset, name=name)
+        (gallery,) = self.cloud.columns.after
+        one = replace(self.dataset, protocols=self.dataset.protocols[:1])
+        words = judging(one, gallery.output, vectors.output, "student")
+        return self._book.job(KINDS["columns"], name, words, (vectors, gallery))
+
+    @cached_property
+    def _data(self) -> tuple[Job, ...]:
+        """The images, and the cloud model that is followed."""
+        return (*(job for job in self.previous[0].train.after if job.kind.name == "data"), self._teacher)
+
+    def _recipe(self, stem: str) -> Path:
+        return self.places.recipes / f"{self.dataset.known_as}-search-{stem}.toml"
+
+
+def bundle_of(search: Job, number: int) -> Path:
+    """Return where a search writes the bundle of a point, the best being 1."""
+    return search.output / "bundles" / f"point-{number}"

@@ -1,0 +1,1 @@
+"""The study of new models in old galleries."""
