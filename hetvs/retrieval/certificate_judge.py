@@ -136,18 +136,30 @@ def _cascade(
 ) -> tuple[tuple[CascadePoint, ...], Estimate]:
     """Return the curve, and the share answered on the edge alone; `right` are recall@1 of edge and cloud (M,)."""
     edge_M, cloud_M = right
-    n = len(edge_M)
-    place_M = np.empty(n, np.int64)
-    place_M[np.argsort(margin_M, kind="stable")] = np.arange(n)
-    sent = [place_M < round(n * step / STEPS) for step in range(STEPS + 1)]
+    sent = escalations(margin_M)
     mixed = _samples([np.where(escalated, cloud_M, edge_M) for escalated in sent], evidence, config)
     shares = _samples(sent, evidence, config)
     points = [CascadePoint(share.value, s.estimate()) for share, s in zip(shares, mixed, strict=True)][::SHOWN]
-    return tuple(points), _edge_alone(mixed, shares).estimate()
+    return tuple(points), edge_alone(mixed, shares).estimate()
 
 
-def _edge_alone(mixed: list[Sample], shares: list[Sample]) -> Sample:
-    """Return 1 - the smallest escalated share that costs at most 0.5 points, in all and in every draw."""
+def escalations(margin_M: np.ndarray) -> list[np.ndarray]:
+    """Return which queries (M,) are escalated at each of the 101 shares from none to all, smallest margins first.
+
+    >>> [int(sent.sum()) for sent in escalations(np.array([0.3, 0.1]))[::50]]
+    [0, 1, 2]
+    """
+    n = len(margin_M)
+    place_M = np.empty(n, np.int64)
+    place_M[np.argsort(margin_M, kind="stable")] = np.arange(n)
+    return [place_M < round(n * step / STEPS) for step in range(STEPS + 1)]
+
+
+def edge_alone(mixed: list[Sample], shares: list[Sample]) -> Sample:
+    """Return 1 - the smallest escalated share that costs at most 0.5 points, in all and in every draw.
+
+    `mixed` is recall@1 of the system and `shares` what it escalates, paired, at shares that rise from 0 to 1.
+    """
     enough = np.array([s.value >= mixed[-1].value - SACRIFICE - 1e-12 for s in mixed])
     value = 1 - shares[int(np.argmax(enough))].value
     mixed_SR, share_SR = (np.stack([s.draws for s in samples]) for samples in (mixed, shares))
