@@ -15,6 +15,7 @@ from hetvs.config import ExportConfig
 from hetvs.encoders import open_session, run_session
 from hetvs.files import digest_file, new_folder, write_bytes
 from hetvs.manifest import Manifest
+from hetvs.models.fold import cut_to_prefix
 from hetvs.models.storage import load_run
 
 
@@ -25,7 +26,8 @@ def export_bundle(
 
     Parity with PyTorch is measured through the written file, one image at a time, on up to 64 real
     images of `manifest` and the cuts that stay with the bundle as files; ParityError leaves nothing
-    behind. Raises ConfigError when the embedder does not end in a linear layer.
+    behind. Raises ConfigError when the embedder does not end in a linear layer, and for a prefix (`dim`) of a
+    space that has none.
     """
     embedder, card = load_run(run_folder)
     rows = parity_rows(manifest)
@@ -39,6 +41,8 @@ def export_bundle(
     golden = slice(GOLDEN_FILES + GOLDEN_IMAGES)
     pixels = torch.from_numpy(pixels_BHWC)
     require_linear_end(embedder, pixels)
+    if config.dim:
+        card = cut_to_prefix(embedder, card, config.dim)
     with torch.inference_mode():
         expected_BD = embedder(pixels.permute(0, 3, 1, 2)).float().numpy()
     with new_folder(output, overwrite=overwrite) as temporary:

@@ -125,7 +125,10 @@ class EmbeddingSet:
 
         Raises ConfigError unless the space is rotated and `dim` is in 1..D, ArtifactError for a prefix that is zero.
         """
-        space, cut_Nm = self.space.prefix(dim), self.vectors_ND[:, :dim].astype(np.float64)
+        space = self.space.prefix(dim)
+        if space == self.space:
+            return self
+        cut_Nm = self.vectors_ND[:, :dim].astype(np.float64)
         norms_N1 = np.linalg.norm(cut_Nm, axis=1, keepdims=True)
         unit_Nm = (cut_Nm / np.where(norms_N1 > 0, norms_N1, 1)).astype(np.float32)
         return replace(self, vectors_ND=unit_Nm, space=space, precision="fp32")

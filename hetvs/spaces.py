@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -74,6 +75,13 @@ class SpaceCard:
     def _facts(self) -> dict[str, Any]:
         """Return the fields; those of a derived space only where it is one: the other ids are older than they."""
         return {name: value for name, value in asdict(self).items() if value or name not in DERIVED}
+
+
+def require_prefixes(space: SpaceCard, dims: Iterable[int]) -> None:
+    """Raise ConfigError unless each of `dims` is the length of a prefix of `space`, and shorter than all of it."""
+    for dim in dims:
+        if space.prefix(dim) == space:
+            raise ConfigError(f"a prefix of {dim} is the whole vector of space {space.space_id}; leave it out")
 
 
 def require_same_space(query: SpaceCard, gallery: SpaceCard, query_name: str, gallery_name: str) -> None:

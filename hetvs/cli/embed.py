@@ -39,8 +39,12 @@ def embed(data: Path, model: Path, output: Path, overwrite: bool, config: EmbedC
     manifest = read_manifest(data)
     rows = manifest.rows(config.split, config.rows)
     encoder = encoders.open_encoder(model, threads=config.threads)
+    if config.dim:
+        encoder.card.space.prefix(config.dim)  # refused before anything is embedded
     batches = track(encoders.batches(rows, config.batch_size), f"embed with {model.resolve().name}")
     vectors = encoders.embed(encoder, manifest, batches)
+    if config.dim:
+        vectors = vectors.prefix(config.dim)
     if config.vectors == "int8":
         vectors = _rounded(vectors, manifest.labels[rows], config.threads)
     vectors.save(output, overwrite=overwrite)

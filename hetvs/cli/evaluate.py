@@ -65,11 +65,13 @@ def _judge(
     from hetvs.retrieval.matrix import require_contest
     from hetvs.retrieval.page import write_report
     from hetvs.retrieval.protocols import protocol_of
+    from hetvs.spaces import require_prefixes
 
     assert roles.gallery_model is not None
     seats = {folder: entrant.seat for folder, entrant in entrants.items()}
     alone = seats[roles.baseline] if roles.baseline else None
     require_contest(seats[roles.gallery_model], [seats[folder] for folder in roles.query_model], alone)
+    require_prefixes(seats[roles.gallery_model][1], config.prefix_dims)
     manifest = read_manifest(data)
     protocol = protocol_of(manifest, config.protocol, config.split, config.rows)
     require_breakdown(manifest, protocol, config.by)
@@ -96,7 +98,8 @@ def _judge_versions(
     from hetvs.retrieval.versions_page import write_versions
     from hetvs.settings import require
 
-    require(not (config.open_set or config.certify), "--open-set and --certify judge a contest; drop them, or --old")
+    asked = config.open_set or config.certify or config.prefixes
+    require(not asked, "--open-set, --certify and --prefixes judge a contest; drop them, or --old")
     require(not config.by, "--by breaks down a contest against a gallery model; drop it, or --old")
     seats = {folder: entrant.seat for folder, entrant in entrants.items()}
     versions = (*roles.old, *roles.query_model)

@@ -38,18 +38,14 @@ def export(
 ) -> None:
     """Write the ONNX bundle of RUN, proved equal to PyTorch on real images.
 
-    With --int8, RUN may be its fp32 bundle, and retrieval with the int8 file is the proof. With --qat, a student
-    is trained on with the roundings of int8 when that proof fails.
+    With --dim, the graph gives a prefix of the vector, of unit length. With --int8, RUN may be its fp32 bundle, and
+    retrieval with the int8 file is the proof. With --qat, a student is trained on with the roundings of int8 when
+    that proof fails.
     """
-    from hetvs.artifacts import ModelCard, is_bundle
+    from hetvs.artifacts import ModelCard
     from hetvs.files import refuse_non_empty
 
-    if config.int8 != (gallery is not None):
-        raise ConfigError("export: --int8 and --gallery belong together: int8 is judged by what it finds in a gallery")
-    if teacher is not None and not config.qat:
-        raise ConfigError("export: --teacher is for --qat alone; add --qat, or leave it out")
-    if is_bundle(run) and not config.int8:
-        raise ConfigError(f"{run}: is a bundle already; add --int8 and --gallery, or give a run")
+    _require_fitting(run, gallery, teacher, config)
     if not overwrite:
         refuse_non_empty(output)
     data = data or _recorded_data(ModelCard.load(run).training)
@@ -66,6 +62,20 @@ def export(
     size = bundle.model_path.stat().st_size
     click.echo(f"{bundle.model_path}: {size:,} bytes, opset {bundle.opset}, space {bundle.card.space.space_id}")
     click.echo(f"next: hetvs check {output}")
+
+
+def _require_fitting(run: Path, gallery: Path | None, teacher: Path | None, config: ExportConfig) -> None:
+    """Raise ConfigError when what is asked for does not go together."""
+    from hetvs.artifacts import is_bundle
+
+    if config.int8 != (gallery is not None):
+        raise ConfigError("export: --int8 and --gallery belong together: int8 is judged by what it finds in a gallery")
+    if teacher is not None and not config.qat:
+        raise ConfigError("export: --teacher is for --qat alone; add --qat, or leave it out")
+    if is_bundle(run) and not config.int8:
+        raise ConfigError(f"{run}: is a bundle already; add --int8 and --gallery, or give a run")
+    if is_bundle(run) and config.dim:
+        raise ConfigError(f"{run}: is a bundle, whose graph is closed; give its run to export a prefix")
 
 
 def _export_float(run: Path, manifest: Manifest, output: Path, overwrite: bool, config: ExportConfig) -> EdgeBundle:

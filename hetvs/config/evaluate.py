@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hetvs.settings import require, require_choice, setting
+from hetvs.settings import require, require_choice, setting, whole_numbers
 
 JUDGED = ("val", "test")
 PROTOCOLS = ("A", "B", "C", "manifest")
@@ -44,6 +44,10 @@ class EvaluateConfig:
         False, "say which answers are certainly the gallery model's, with a bound that val images calibrate"
     )
     alpha: float = setting(0.1, "share of queries for which the bound of --certify may fail")
+    prefixes: str = setting(
+        "",
+        "judge prefixes of a rotated space too, both sides cut: lengths, commas between, for example 32,64",
+    )
     examples: int = setting(6, "worst and best queries to show as pictures, each")
     check: bool = setting(False, "exit 3 unless the rule holds on mAP for every query model")
     batch_size: int = setting(64, "images in a forward pass", short="b")
@@ -55,6 +59,7 @@ class EvaluateConfig:
         require_choice("resample", self.resample, RESAMPLE_CHOICES)
         require_choice("unmated", self.unmated, UNMATED_CHOICES)
         require_rates(self.false_rates)
+        whole_numbers(self.prefixes, "prefixes")
         require(not (self.certify and self.split == "val"), "certify calibrates on val; judge --split test")
         require(0 < self.alpha < 1, f"alpha must be in (0, 1), got {self.alpha}")
         require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
@@ -63,6 +68,11 @@ class EvaluateConfig:
         require(self.examples >= 0, f"examples must be >= 0, got {self.examples}")
         require(self.batch_size >= 1, f"batch_size must be >= 1, got {self.batch_size}")
         require(self.threads >= 0, f"threads must be >= 0, got {self.threads}")
+
+    @property
+    def prefix_dims(self) -> tuple[int, ...]:
+        """The lengths of the prefixes."""
+        return whole_numbers(self.prefixes, "prefixes")
 
 
 def require_rates(false_rates: tuple[float, ...]) -> None:

@@ -14,6 +14,7 @@ class ExportConfig:
 
     opset: int = setting(18, "ONNX opset; torch writes 18 or later")
     tolerance: float = setting(1e-4, "largest difference of a vector component that parity allows")
+    dim: int = setting(0, "keep the first components only, normalised again, of a rotated space; 0 keeps all")
     int8: bool = setting(False, "write int8 weights and activations, if --gallery is asked as well as with fp32")
     calibration: int = setting(256, "int8: train images that choose the ranges of the activations")
     max_loss: float = setting(0.5, "int8: exit 3 unless the interval of the loss of mAP M(q,g) ends below, in points")
@@ -33,6 +34,8 @@ class ExportConfig:
         require(0 < self.tolerance < 0.1, f"tolerance must be in (0, 0.1), got {self.tolerance}")
         require(self.calibration >= 8, f"calibration must be >= 8 images, got {self.calibration}")
         require(0 < self.max_loss <= 100, f"max_loss must be in (0, 100] points, got {self.max_loss}")
+        require(self.dim >= 0, f"dim must be >= 0, got {self.dim}")
+        require(not (self.dim and self.qat), "qat trains the whole vector on; export a prefix without it")
         require(self.int8 or not self.qat, "qat learns to live with int8; add --int8 and --gallery")
         for name in ("qat_share", "qat_lr"):
             require(0 < getattr(self, name) <= 1, f"{name} must be in (0, 1], got {getattr(self, name)}")

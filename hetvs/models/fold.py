@@ -26,7 +26,7 @@ def fold(embedder: Embedder, weight_ED: Tensor) -> None:
     embedder.projection = folded.train(old.training)
 
 
-def cut(embedder: Embedder, card: ModelCard, dim: int) -> ModelCard:
+def cut_to_prefix(embedder: Embedder, card: ModelCard, dim: int) -> ModelCard:
     """Make the vectors of `embedder` their first `dim` components, normalised again, in place; return its card.
 
     Raises ConfigError unless the space is rotated and `dim` is in 1..D.

@@ -18,8 +18,10 @@ from hetvs.retrieval.flips import flips_of
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Contender, Judged, require_contest
 from hetvs.retrieval.open_judge import judge_open_set
+from hetvs.retrieval.prefix_judge import judge_prefixes
 from hetvs.retrieval.protocols import Protocol, class_overlap
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report, Setup
+from hetvs.spaces import require_prefixes
 
 
 def evaluate(
@@ -32,13 +34,13 @@ def evaluate(
 ) -> Report:
     """Judge query models against the gallery model on the images of `protocol` (see `protocol_of`).
 
-    Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples, threads and
-    those of open sets
-    and certificates. Raises IncompatibleSpaceError, ConfigError (roles, `by`), ArtifactError (an image without
-    a vector), ManifestError (no query has a relevant item).
+    Vectors are matched by image id. Of `config` it reads by, ks, resample, draws, seed, examples, threads, prefixes
+    and those of open sets and certificates. Raises IncompatibleSpaceError, ConfigError (roles, `by`, prefixes of a
+    space that has none), ArtifactError (an image without a vector), ManifestError (no query has a relevant item).
     """
     require_contest(gallery.seat, [q.seat for q in queries], baseline.seat if baseline else None)
     require_breakdown(manifest, protocol, config.by)
+    require_prefixes(gallery.vectors.space, config.prefix_dims)
     if config.certify:
         held_out_rows(manifest)
     judged = Judged.of(manifest, protocol)
@@ -57,6 +59,7 @@ def evaluate(
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
         open_set=judge_open_set(judged, gallery.name, vectors, evidence.unit, config) if config.open_set else (),
         certificates=judge_certificates(manifest, evidence, gallery, list(queries), config) if config.certify else (),
+        prefixes=judge_prefixes(judged, gallery, queries, evidence.unit, config) if config.prefixes else (),
         notes=notes_of(judged, setup, config.ks),
     )
 

@@ -12,7 +12,7 @@ from hetvs.errors import ManifestError
 from hetvs.files import new_folder, write_json, write_text
 from hetvs.manifest import Manifest
 from hetvs.preprocess import on_white, open_rgba
-from hetvs.retrieval import certificate_tables, open_tables, tables, words
+from hetvs.retrieval import certificate_tables, open_tables, prefix_tables, tables, words
 from hetvs.retrieval.examples import SHOWN_ANSWERS
 from hetvs.retrieval.report import Example, Report
 
@@ -59,6 +59,7 @@ def render(report: Report, manifest: Manifest) -> str:
         tables=tables,
         open_tables=open_tables,
         certificate_tables=certificate_tables,
+        prefix_tables=prefix_tables,
         strips={name: tuple(strips(both, manifest) for both in pair) for name, pair in examples.items()},
         shown=SHOWN_ANSWERS,
     )

@@ -13,6 +13,7 @@ from hetvs.retrieval.flips import Flips
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Kind
 from hetvs.retrieval.open_judge import OpenSet
+from hetvs.retrieval.prefix_judge import Prefix
 from hetvs.retrieval.protocols import ClassOverlap
 from hetvs.retrieval.rules import Rule
 
@@ -119,6 +120,7 @@ class Report:
     judgements: tuple[Judgement, ...]
     open_set: tuple[OpenSet, ...] = ()
     certificates: tuple[Certificate, ...] = ()
+    prefixes: tuple[Prefix, ...] = ()
     notes: tuple[str, ...] = ()
     command: str = ""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hetvs.retrieval import certificate_tables, flips, open_tables
+from hetvs.retrieval import certificate_tables, flips, open_tables, prefix_tables
 from hetvs.retrieval.breakdown import Slice
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report
@@ -87,6 +87,8 @@ def short_table(report: Report) -> str:
         lines += ["", *aligned(open_tables.short_rows(report.open_set))]
     if report.certificates:
         lines += ["", *map(certificate_tables.sentence, report.certificates)]
+    if report.prefixes:
+        lines += ["", *aligned([prefix_tables.HEADER, *map(prefix_tables.line, report.prefixes)])]
     for judgement in report.judgements:
         lines += ["", f"{judgement.query}: the heterogeneous rule {verb(judgement.rule[RULE_METRIC])} on mAP."]
         lines += [verdict_sentence(report, judgement), gains_sentence(judgement), flips_sentence(judgement)]
@@ -118,6 +120,9 @@ def markdown(report: Report) -> str:
         parts += ["## Open set (percent, 95 % intervals)", open_tables.counts_sentence(report.open_set[0])]
         parts += [markdown_table(open_tables.HEADER, lines), open_tables.NOTE]
     parts += _certificates(report)
+    if report.prefixes:
+        table = markdown_table(prefix_tables.HEADER, [*map(prefix_tables.line, report.prefixes)])
+        parts += ["## Prefixes (mAP, percent, 95 % intervals)", table, prefix_tables.NOTE]
     cost = ["model", "role", "MACs", "parameters", "paragon MACs / its MACs"]
     parts += ["## Cost", markdown_table(cost, [cost_line(m) for m in report.models])]
     if report.notes:

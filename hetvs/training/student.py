@@ -18,6 +18,7 @@ from hetvs.models.backbones import options_of
 from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.preprocess import Preprocess
+from hetvs.spaces import require_prefixes
 from hetvs.training.augment import Augment
 from hetvs.training.given import Given, name_of, open_given, require_known, space_of, whole_vectors
 from hetvs.training.images import ImageStore, images_of
@@ -47,8 +48,9 @@ def train_student(
 
     The student's card carries the teacher's space. Vectors alone are of whole images: each crop of one is held to the
     same vector, and ArtifactError names the train and val images that have none. Labels are used by the terms that
-    say so in `hetvs.losses`, and by the focal weight. Raises ConfigError when no active term is anchored; a
-    `control` may do without one, and gets a space of its own, because it is not in the teacher's.
+    say so in `hetvs.losses`, and by the focal weight. Raises ConfigError for prefixes of a space that has none, and
+    when no active term is anchored; a `control` may do without one, and gets a space of its own, because it is not in
+    the teacher's.
     Several processes (`processes.joined`) train one student: the same batches, the first writes.
     """
     require_trainable(config, control=control)
@@ -56,6 +58,7 @@ def train_student(
     prepare(config)
     store = images_of(manifest, config)
     teacher = open_given(teacher_path, threads=config.threads)
+    require_prefixes(space_of(teacher), config.prefix_dims)
     for table, rows in ((store.manifest, store.rows), (manifest, manifest.rows("val", config.rows))):
         require_known(teacher, teacher_path, table, rows)
     model, backbone = build_model(config, space_of(teacher).dim)
