@@ -78,7 +78,7 @@ def _batch_norm(
 ) -> Tensor:
     """F.batch_norm in training, over the batches of all processes; running statistics move as there."""
     others = [axis for axis in range(input.ndim) if axis != 1]
-    values = input.detach().float()
+    values = _exact(input.detach())
     ones = values.new_full((1,), values.numel() / values.shape[1])
     sums = torch.cat([values.sum(others), ones])
     dist.all_reduce(sums)
@@ -112,9 +112,9 @@ class _Normalise(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         input, mean, scale, weight, size = ctx.saved_tensors
-        gradient = gradients[0].float()
+        gradient = _exact(gradients[0])
         others = [axis for axis in range(input.ndim) if axis != 1]
-        unit = (input.float() - _along_channels(mean, input)) * _along_channels(scale, input)
+        unit = (_exact(input) - _along_channels(mean, input)) * _along_channels(scale, input)
         own = torch.stack([gradient.sum(others), (gradient * unit).sum(others)])
         whole = own.clone()
         dist.all_reduce(whole)
@@ -123,6 +123,11 @@ class _Normalise(torch.autograd.Function):
         by_input = (gradient - by_bias - unit * by_weight) * _along_channels(factor, input)
         affine = (None, None) if weight is None else (own[1], own[0])
         return by_input.to(input.dtype), None, None, *affine, None, None
+
+
+def _exact(values: Tensor) -> Tensor:
+    """Return bfloat16 as float32, in which sums over a batch are taken; wider types as they are."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 def _along_channels(values_C: Tensor, like: Tensor) -> Tensor:

@@ -1,0 +1,155 @@
+"""Several processes train the student that one process trains, and a killed one does not end the training."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+import torch
+from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+
+from hetvs.cli import main
+from hetvs.encoders import batches, embed, open_encoder
+from hetvs.errors import ConfigError
+from hetvs.files import digest_file
+from hetvs.manifest import Manifest
+from hetvs.training import processes
+from tests.shared_batch import step
+
+WORKER = Path(__file__).with_name("shared_batch.py")
+# Rounding alone tells one process from several; AdamW may turn it into more where a gradient is nearly zero.
+WEIGHTS, VECTORS = 1e-3, 1e-5  # largest difference of a weight, and of a component of a unit vector
+SETTINGS = (
+    "--backbone hetvs/edgenet --img-size 16 --source-size 24 -b 15 --views 2 --queue 32 --width 0.5 --depth 1 "
+    "--amp off --threads 1 --influence 0.2 --focal 1 --cross-similarity 0.1 --checkpoint-every 0"
+)
+
+
+def torchrun(*words: object, restarts: int = 0) -> list[str]:
+    start = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2", f"--max-restarts={restarts}"]
+    return [sys.executable, *start, "-m", "hetvs", *map(str, words)]
+
+
+def student(data: Path, teacher: Path, output: Path, epochs: int) -> list[object]:
+    return ["train-student", data, "--teacher", teacher, "-o", output, "--epochs", epochs, *SETTINGS.split()]
+
+
+@given(st.integers(0, 50), st.integers(1, 9))
+def test_shares_cover_a_batch_in_order_and_differ_by_one_at_most(total: int, parts: int) -> None:
+    shares = [np.arange(total)[processes.part(total, place, parts)] for place in range(parts)]
+    assert np.concatenate(shares).tolist() == list(range(total))
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+def test_a_step_of_two_processes_is_the_step_of_one(tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    told = {**os.environ, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    workers = [
+        subprocess.Popen([sys.executable, WORKER, tmp_path], env={**told, "RANK": str(place)}) for place in range(2)
+    ]
+    expected = step()
+    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    for place in range(2):
+        found = load_file(tmp_path / f"{place}.safetensors")
+        assert found.keys() == expected.keys()
+        for name, value in expected.items():
+            torch.testing.assert_close(
+                found[name], value, atol=1e-12, rtol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+            )
+
+
+def test_a_command_for_one_process_is_refused_in_several(
+    shapes_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    words = ["train-teacher", str(shapes_folder), "-o", str(tmp_path / "cloud"), "--backbone", "hetvs/edgenet"]
+    result = CliRunner().invoke(main, words)
+    assert result.exit_code == 1
+    assert "only train-student takes several processes, torchrun started 3; start one" in result.stderr
+
+
+def test_only_a_restart_with_a_run_to_go_on_with_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.toml").touch()
+    assert not processes.goes_on(tmp_path / "run")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert not processes.goes_on(tmp_path / "run")
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert processes.goes_on(tmp_path / "run")
+    assert not processes.goes_on(tmp_path)
+
+
+def test_a_process_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
+    expected = pytest.raises(ConfigError, match="process 2 of this machine needs a GPU of its own, there are 1")
+    with expected, processes.joined("cuda"):
+        pass
+
+
+def test_a_batch_needs_an_image_for_every_process(
+    shapes_folder: Path, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hetvs.training.processes.count", lambda: 16)
+    words = student(shapes_folder, shapes_cloud, tmp_path / "edge", epochs=1)
+    result = CliRunner().invoke(main, list(map(str, words)))
+    assert "16 processes share batches of 15 images; start fewer" in result.stderr
+
+
+@pytest.mark.slow
+def test_two_processes_train_the_student_of_one(
+    shapes: Manifest, shapes_folder: Path, shapes_cloud: Path, tmp_path: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    subprocess.run(
+        [sys.executable, "-m", "hetvs", *map(str, student(shapes_folder, shapes_cloud, one, 20))],
+        check=True,
+        capture_output=True,
+    )
+    done = subprocess.run(
+        torchrun(*student(shapes_folder, shapes_cloud, two, 20)), check=True, capture_output=True, text=True
+    )
+    assert done.stdout.count("next: hetvs export") == 1
+    assert done.stderr.count("teacher's val vectors") == 1, "only the first process reads the val split"
+    expected, found = (load_file(run / "model.safetensors") for run in (one, two))
+    for name, weight in expected.items():
+        torch.testing.assert_close(found[name], weight, atol=WEIGHTS, rtol=0, msg=name)
+    lines = [(run / "metrics.jsonl").read_text().count("\n") for run in (one, two)]
+    assert lines[0] == lines[1]
+    rows = batches(np.arange(len(shapes)), 64)
+    first, second = (embed(open_encoder(run, threads=1), shapes, rows).vectors_ND for run in (one, two))
+    assert np.abs(first - second).max() <= VECTORS
+
+
+@pytest.mark.slow
+def test_a_killed_process_is_started_again_and_the_run_ends_as_the_unkilled_one(
+    shapes_folder: Path, shapes_cloud: Path, tmp_path: Path
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    subprocess.run(torchrun(*student(shapes_folder, shapes_cloud, whole, 60)), check=True, capture_output=True)
+    words = torchrun(*student(shapes_folder, shapes_cloud, killed, 60), restarts=1)
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starter:
+        checkpoint, deadline = killed / "checkpoints" / "last.pt", time.monotonic() + 120
+        while not checkpoint.is_file() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        workers = {child.environ()["RANK"]: child for child in psutil.Process(starter.pid).children()}
+        os.kill(workers["1"].pid, signal.SIGKILL)
+        assert not (killed / "card.json").exists(), "the run ended before it could be killed"
+        out, _ = starter.communicate(timeout=240)
+        assert starter.returncode == 0
+    assert out.count("next: hetvs export") == 1
+    assert digest_file(whole / "model.safetensors") == digest_file(killed / "model.safetensors")
