@@ -17,7 +17,7 @@ _HOME = {  # name -> its module
     "Manifest": "hetvs.manifest",
     "ModelCard": "hetvs.artifacts",
     "Preprocess": "hetvs.preprocess",
-    "SpaceCard": "hetvs.artifacts",
+    "SpaceCard": "hetvs.spaces",
     "read_manifest": "hetvs.manifest",
 }
 __all__ = sorted(_HOME)

@@ -23,7 +23,7 @@ from hetvs.errors import ArtifactError, ConfigError
 from hetvs.manifest import Manifest, read_manifest
 from hetvs.models.fold import cut_to_prefix, fold
 from hetvs.models.storage import load_prototypes, load_run
-from hetvs.refresh.rotation import basis_of
+from hetvs.refresh.rotation import basis_of, rotation_of
 from hetvs.rotate import find_rotation, rotate
 from hetvs.training.student import train_student
 from hetvs.training.teacher import train_teacher
@@ -98,6 +98,18 @@ def test_the_basis_is_not_centred() -> None:
     basis_DD, energy_D = basis_of(vectors_ND)
     np.testing.assert_allclose(basis_DD[:, 0], [1, 0, 0], atol=1e-12)
     assert energy_D[0] == pytest.approx(100 / 101)
+
+
+def test_no_cosine_of_many_components_changes() -> None:
+    vectors_ND = np.random.default_rng(0).normal(size=(640, 64)) * np.geomspace(1, 0.01, 64) + 0.1
+    vectors_ND /= np.linalg.norm(vectors_ND, axis=1, keepdims=True)
+    space = SpaceCard(teacher_digest="a", preprocess_digest="b", dim=64)
+    vectors = EmbeddingSet(vectors_ND.astype(np.float32), tuple(map(str, range(640))), space, "m")
+    placed_ND = rotation_of(vectors, {}, Path("v")).place(vectors.vectors_ND).astype(np.float64)
+    before_ND = vectors.vectors_ND.astype(np.float64)
+    assert np.abs(placed_ND @ placed_ND.T - before_ND @ before_ND.T).max() < 1e-6
+    with pytest.raises(ConfigError, match="v: 639 vectors of the train split; a basis of D = 64 needs 640"):
+        rotation_of(replace(vectors, vectors_ND=vectors.vectors_ND[1:], ids=vectors.ids[1:]), {}, Path("v"))
 
 
 def test_too_few_vectors_have_no_basis() -> None:
@@ -227,6 +239,7 @@ def test_a_folded_map_is_the_map_after_the_projection(cloud: Path) -> None:
 def test_a_prefix_is_cut_then_normalised(rotated: Path, data: Path, manifest: Manifest, tmp_path: Path) -> None:
     result = hetvs("embed", data, "--model", rotated, "--dim", CUT, "-o", tmp_path / "v", "--threads", 1)
     assert result.exit_code == 0, result.output
+    assert f"next: hetvs export runs/edge --dim {CUT} " in result.stdout
     found, whole = EmbeddingSet.load(tmp_path / "v"), vectors_of(rotated, manifest)
     assert found.space == ModelCard.load(rotated).space.prefix(CUT)
     for row, vector in enumerate(whole):

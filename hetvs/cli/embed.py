@@ -50,7 +50,10 @@ def embed(data: Path, model: Path, output: Path, overwrite: bool, config: EmbedC
     vectors.save(output, overwrite=overwrite)
     n_images, dim = vectors.vectors_ND.shape
     click.echo(f"{output}: {n_images:,} {vectors.precision} vectors, D = {dim}, space {vectors.space.space_id}")
-    click.echo(f"next: hetvs evaluate {data} --gallery-model {output} --query-model runs/edge -o report")
+    after = f"evaluate {data} --gallery-model {output} --query-model runs/edge -o report"
+    if config.dim:
+        after = f"export runs/edge --dim {dim} -o bundles/edge-{dim}"
+    click.echo(f"next: hetvs {after}")
 
 
 def _rounded(vectors: EmbeddingSet, labels: np.ndarray, threads: int) -> EmbeddingSet:
