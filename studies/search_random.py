@@ -16,23 +16,24 @@ from hetvs.nas.space import SPACES, Architecture, encode
 NEAR = 0.95  # of the budget, at least
 
 
-def draw(most: int, dim: int, seed: int) -> Architecture:
+def draw(space: str, most: int, dim: int, seed: int) -> Architecture:
     """Return a random architecture with 95 to 100 % of `most` MACs; ConfigError when none is found."""
 
     def is_near(arch: Architecture) -> bool:
         return NEAR * most <= macs_of(arch, dim) <= most
 
-    return Breeder(SPACES["hetvs-s"], is_near).fresh((), np.random.default_rng(seed))
+    return Breeder(SPACES[space], is_near).fresh((), np.random.default_rng(seed))
 
 
 @click.command()
+@click.option("--space", type=click.Choice(sorted(SPACES)), required=True, help="Where it is drawn from.")
 @click.option("--most", type=int, required=True, help="Budget of MACs.")
 @click.option("--dim", type=int, required=True, help="D of the cloud's space.")
 @click.option("--seed", type=int, required=True, help="Seed of the draw.")
 @output_option
-def main(most: int, dim: int, seed: int, output: Path) -> None:
+def main(space: str, most: int, dim: int, seed: int, output: Path) -> None:
     """Write best.json of a search that did not look."""
-    write_json(output / "best.json", encode(draw(most, dim, seed)))
+    write_json(output / "best.json", encode(draw(space, most, dim, seed)))
 
 
 if __name__ == "__main__":

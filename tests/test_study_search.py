@@ -16,7 +16,7 @@ from hetvs.settings import read_config
 from studies import columns, search_proxy, search_random
 from studies.search.__main__ import SEEDS, main
 from studies.search.page import page
-from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SearchPlanner
+from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SPACE, SearchPlanner
 from studies.search.rows import Found, _judged
 from studies.shared.cases import Places
 from studies.shared.jobs import with_needs
@@ -96,7 +96,7 @@ def test_the_recipes_are_settings_and_name_every_mode() -> None:
 
 
 def test_a_random_control_uses_its_budget() -> None:
-    first, again, other = (search_random.draw(MOST_MACS, 256, seed) for seed in (0, 0, 1))
+    first, again, other = (search_random.draw(SPACE, MOST_MACS, 256, seed) for seed in (0, 0, 1))
     assert first == again != other
     assert 0.95 * MOST_MACS <= macs_of(first, 256) <= MOST_MACS
 

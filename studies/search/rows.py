@@ -21,6 +21,7 @@ from studies.search.plan import (
     RETRAINED,
     SIZE,
     TABLE,
+    UNTAUGHT,
     SearchPlanner,
     bundle_of,
 )
@@ -36,7 +37,9 @@ PAIRS = (  # who is to be above whom
     *((above, below) for above in (*FAITHFUL, ANCHORED) for below in CONTROLS),
     *((above, FAITHFUL[0]) for above in FAITHFUL[1:]),
     (ANCHORED, RETRAINED),
-    *((point, PREVIOUS) for point in (ANCHORED, *CHEAPER)),
+    (RETRAINED, RANDOM),
+    *((UNTAUGHT, below) for below in HAND_PICKED),
+    *((point, PREVIOUS) for point in (ANCHORED, *CHEAPER, RETRAINED)),
 )
 Key = tuple[str, Seed]  # method and seed
 
