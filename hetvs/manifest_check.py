@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hetvs.errors import ManifestError
-from hetvs.files import digest_file
 from hetvs.manifest_table import SPLITS, Row, Table, read_table
 from hetvs.preprocess import Box, box_edges, open_rgba
 from hetvs.settings import did_you_mean
+from hetvs.shards import image_bytes, image_digest
 
 BOX_COLUMNS = ("x_1", "y_1", "x_2", "y_2")
 KNOWN_COLUMNS = ("id", "path", "label", "domain", "split", "is_query", "is_gallery", *BOX_COLUMNS)
@@ -176,7 +176,7 @@ def _file_faults(table: Table) -> Iterator[Fault]:
     for row, cell in zip(table.rows, table.column("path"), strict=True):
         path = table.path(cell)
         try:
-            empty = bool(cell) and path.stat().st_size == 0
+            empty = bool(cell) and image_bytes(path) == 0
         except (OSError, ValueError):
             yield Fault(table.source, row.line, f"{path}: image not found; correct the path (relative to the table)")
             continue
@@ -187,7 +187,7 @@ def _file_faults(table: Table) -> Iterator[Fault]:
 def _image_faults(table: Table, track: Track) -> Iterator[Fault]:
     """Yield the rows whose image does not decode, lies outside its box, or is in train and test alike."""
     paths = [table.path(cell) for cell in table.column("path")]
-    unique = [path for path in dict.fromkeys(paths) if path.is_file() and path.stat().st_size]
+    unique = [path for path in dict.fromkeys(paths) if _is_there(path)]
     chunks = [unique[start : start + CHUNK] for start in range(0, len(unique), CHUNK)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         images = {image.path: image for chunk in track(chunks) for image in pool.map(_decode, chunk)}
@@ -207,11 +207,19 @@ def _image_faults(table: Table, track: Track) -> Iterator[Fault]:
             yield Fault(table.source, row.line, text)
 
 
+def _is_there(path: Path) -> bool:
+    """Say whether a file or a member of a tar holds bytes: the others are reported as files."""
+    try:
+        return image_bytes(path) > 0 and not path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
 def _decode(path: Path) -> Decoded:
     """Decode one image completely, as the pipeline does."""
     try:
         image = open_rgba(path)
-        return Decoded(path, image.width, image.height, digest_file(path))
+        return Decoded(path, image.width, image.height, image_digest(path))
     except (ManifestError, OSError) as error:
         return Decoded(path, error=str(error))
 

@@ -19,6 +19,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from hetvs.errors import ManifestError
 from hetvs.files import digest_json
+from hetvs.shards import open_image, shard_of
 
 RESIZE_CONTRACT = "pad-bilinear-antialias-1"
 RESIZE_LEVELS = 1  # of 255: what a port may differ by
@@ -48,13 +49,13 @@ class Preprocess:
 
 
 def open_rgba(path: Path, box: Box | None = None) -> Image.Image:
-    """Decode `path` upright as RGBA, cut to `box` (x_1, y_1, x_2, y_2 in pixels).
+    """Decode `path`, a file or a member of a tar, upright as RGBA, cut to `box` (x_1, y_1, x_2, y_2 in pixels).
 
     Raises ManifestError when the file is missing, empty, not an image, larger than Pillow's limit, or
     holds floating-point pixels (which have no agreed range).
     """
     try:
-        with Image.open(path) as opened:
+        with Image.open(path if shard_of(path) is None else open_image(path)) as opened:
             image = ImageOps.exif_transpose(opened)
             if image.mode == "F":
                 raise ValueError("floating-point pixels; save it with 8 bits a channel")

@@ -23,14 +23,21 @@ PACKAGES = ("hetvs", "export", "edge_bench", "studies")
 PLAIN_FLOORS: tuple[tuple[str, ...], ...] = (
     ("hetvs.errors",),
     ("hetvs.files", "hetvs.progress"),
-    ("hetvs.settings", "hetvs.arrays", "hetvs.levels"),
+    ("hetvs.settings", "hetvs.arrays", "hetvs.levels", "hetvs.shards"),
     ("hetvs.config",),
     ("hetvs.nas.space", "hetvs.nas.operators", "hetvs.nas.paths"),
     (
         *("hetvs.nas.latency", "hetvs.nas.costs", "hetvs.nas.front", "hetvs.nas.breeding", "hetvs.nas.candidate"),
         *("hetvs.nas.samplers", "hetvs.nas.history", "hetvs.nas.search", "hetvs.nas.results", "hetvs.nas.extras"),
     ),
-    ("hetvs.preprocess", "hetvs.manifest", "hetvs.manifest_table", "hetvs.manifest_check", "hetvs.manifest_join"),
+    (
+        "hetvs.preprocess",
+        "hetvs.manifest",
+        "hetvs.manifest_table",
+        "hetvs.manifest_check",
+        "hetvs.manifest_join",
+        "hetvs.manifest_shards",
+    ),
     ("hetvs.card_fields",),
     ("hetvs.spaces",),
     ("hetvs.artifacts",),

@@ -1,4 +1,4 @@
-"""`hetvs data`: named data sets, benchmarks in their own layouts, and a check of the user's own table."""
+"""`hetvs data`: named data sets, benchmarks in their own layouts, tar shards, and a check of the user's own table."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hetvs.cli.options import json_option, output_option, overwrite_option, settings
-from hetvs.config import FetchConfig, ImportConfig
+from hetvs.config import FetchConfig, ImportConfig, ShardConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.settings import did_you_mean
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def data() -> None:
-    """List and fetch named data sets; import a benchmark; check a table of images."""
+    """List and fetch named data sets; import a benchmark; check a table of images, or write its images into tars."""
 
 
 @data.command("list")
@@ -122,6 +122,23 @@ def check(path: Path, as_json: bool) -> None:
         raise ManifestError(f"{path}: {len(found)} fault(s); correct the table and check again")
     if not as_json:
         click.echo(f"next: hetvs train-teacher {path} -o runs/cloud")
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@output_option
+@overwrite_option
+@settings(ShardConfig)
+def shard(path: Path, output: Path, overwrite: bool, config: ShardConfig) -> None:
+    """Write the images of the table at PATH into tar shards, with a manifest that reads them there."""
+    from hetvs.manifest import read_manifest, summary
+    from hetvs.manifest_shards import write_shards
+    from hetvs.progress import track
+
+    tars = write_shards(path, output, config, overwrite=overwrite, track=lambda chunks: track(chunks, "write tars"))
+    click.echo(f"{output}: {tars:,} tar(s) of at most {config.images:,} images")
+    _show(summary(read_manifest(output)))
+    click.echo(f"next: hetvs train-teacher {output} -o runs/cloud")
 
 
 def _count(path: Path) -> Summary | None:

@@ -26,6 +26,7 @@ from hetvs.config.latency import LatencyConfig
 from hetvs.config.linear import SOLVERS, TARGETS, LinearConfig
 from hetvs.config.rotate import RotateConfig
 from hetvs.config.search import REWARDS, SearchConfig
+from hetvs.config.shard import ShardConfig
 from hetvs.config.student import PREFIXES, PROTOTYPE_CHOICES, RIDGE_CHOICES, TERMS, StudentConfig
 from hetvs.config.supernet import MODES, SPACES, SupernetConfig
 from hetvs.config.teacher import TeacherConfig
@@ -82,6 +83,7 @@ __all__ = [
     "RefreshConfig",
     "RotateConfig",
     "SearchConfig",
+    "ShardConfig",
     "StudentConfig",
     "SupernetConfig",
     "TeacherConfig",

@@ -13,11 +13,12 @@ from torch import Tensor
 from hetvs.config import LoopConfig
 from hetvs.encoders import batches
 from hetvs.errors import ManifestError
-from hetvs.files import digest_bytes, digest_file
+from hetvs.files import digest_bytes
 from hetvs.manifest import Manifest, read_manifest
 from hetvs.manifest_join import with_unlabelled
 from hetvs.preprocess import fit_square, open_rgba
 from hetvs.progress import track
+from hetvs.shards import image_digest
 
 MEMORY_BUDGET_BYTES = 6 << 30
 DECODERS = 4
@@ -58,7 +59,7 @@ class ImageStore:
 
     def digest(self) -> str:
         """Return the sha256 over ids, boxes and the bytes of every image file, in row order."""
-        digests = self._pool.map(digest_file, (self.manifest.paths[row] for row in self.rows))
+        digests = self._pool.map(image_digest, (self.manifest.paths[row] for row in self.rows))
         boxes = np.ascontiguousarray(self.manifest.boxes[self.rows], np.float64).tobytes()
         ids = "\n".join(self.manifest.ids[self.rows].tolist())
         return digest_bytes(ids.encode(), boxes, "".join(digests).encode())
