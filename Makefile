@@ -11,7 +11,7 @@ comma := ,
 EXTRAS := dev$(if $(shell command -v npm 2>/dev/null),,$(comma)npm)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo reproduce reproduce-lqf reproduce-updates reproduce-refresh reproduce-congruent reproduce-search bench arm-parity test test-slow lint type check clean
+.PHONY: help setup demo reproduce reproduce-lqf reproduce-updates reproduce-refresh reproduce-congruent reproduce-search reproduce-product bench arm-parity test test-slow lint type check clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-19s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md:
 
 reproduce-search: $(INSTALLED) ## the study behind docs/results-search.md: searched architectures, about eight hours
 	$(BIN)/python -m studies.search
+
+reproduce-product: $(INSTALLED) ## the study behind docs/results-product.md: what a product needs; after reproduce about six hours
+	$(BIN)/python -m studies.product
 
 reproduce-lqf: $(INSTALLED) ## the study behind docs/results-lqf.md: linear-quadratic fine-tuning, about three hours
 	$(BIN)/python -m studies.lqf

@@ -1,0 +1,92 @@
+"""The part on trust: what a certificate is worth on test, and how few queries a cascade must send to the cloud."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from hetvs.retrieval.certificate import KINDS
+from hetvs.retrieval.certificate_judge import SACRIFICE, edge_alone, escalations
+from hetvs.retrieval.intervals import Estimate, Sample, ratio
+from studies.product.pair import MARGIN, Pair
+from studies.product.pairs import finished_pairs, pair_jobs, seeded
+from studies.product.parts import NOTHING, Found, Origin, Part, shown
+from studies.product.plan import ProductPlanner
+from studies.shared.markdown import markdown_table
+from studies.shared.methods import DEFAULT
+from studies.shared.paired import Columns, paired
+from studies.shared.rows import MEAN, Row
+
+PART = "certificates"
+SHOWN = (0, 10, 20, 30, 40, 50, 100)  # percent of the queries that are escalated
+EDGE_ALONE = "cascade/edge alone"
+BROKEN = "disagreement/{}"
+
+
+def _rows(planner: ProductPlanner) -> Iterator[Row]:
+    """Yield shares, disagreement and the cascade, per seed and as means over the seeds on the same queries."""
+    pairs = finished_pairs(planner)
+    if not pairs:
+        return
+    origin = Origin(part=PART, planner=planner)
+    for (method, seed), samples in paired(
+        seeded(planner, pairs, _columns), next(iter(pairs.values())).asked.labels
+    ).items():
+        for metric, estimate in _estimates(samples):
+            yield origin.row(method, seed, "q,g", metric, estimate)
+    bounds = {seed: pair.facts["eps"] for seed, pair in pairs.items()}
+    for seed, eps in bounds.items():
+        yield origin.row(DEFAULT, seed, "q,g", "eps", Estimate(eps))
+    if len(bounds) == len(planner.seeds) and None not in bounds.values():
+        yield origin.row(DEFAULT, MEAN, "q,g", "eps", Estimate(float(np.mean(list(bounds.values())))))
+
+
+def _columns(pair: Pair) -> Columns:
+    """Return values per query of what is certified, and of the cascade at every share."""
+    table = pair.asked.columns
+    columns = {name: values for name, values in table.items() if name != MARGIN}
+    for percent, sent in enumerate(escalations(table[MARGIN])):
+        columns[f"sent/{percent}"] = sent.astype(float)
+        columns[f"mixed/{percent}"] = np.where(sent, table["g,g/recall@1"], table["q,g/recall@1"])
+    return columns
+
+
+def _estimates(samples: dict[str, Sample]) -> Iterator[tuple[str, Estimate]]:
+    for kind in KINDS:
+        yield f"certified/{kind}", samples[f"certified/{kind}"].estimate()
+        wrong = ratio(samples[f"wrong/{kind}"], samples[f"certified/{kind}"], "no query is certified")
+        yield BROKEN.format(kind), wrong
+    mixed, sent = ([samples[f"{name}/{step}"] for step in range(101)] for name in ("mixed", "sent"))
+    yield EDGE_ALONE, edge_alone(mixed, sent).estimate()
+    for step in SHOWN:
+        yield f"cascade/{step} %", mixed[step].estimate()
+
+
+def _text(found: Found) -> list[str]:
+    broken = found.get((DEFAULT, "q,g", BROKEN.format("top_1")))
+    if broken is None:
+        return [NOTHING]
+    said = [
+        f"The cascade answers {shown(found, (DEFAULT, 'q,g', EDGE_ALONE))} % of the queries on the edge alone at "
+        f"the paragon's recall@1 less {100 * SACRIFICE:g} points."
+    ]
+    if broken.value is not None:
+        met = "is met" if broken.value <= 0.1 else "is not met"
+        said += [
+            f"Of the certified queries {shown(found, (DEFAULT, 'q,g', BROKEN.format('top_1')))} % have another "
+            f"first answer than the cloud's; at most 10 (alpha, calibrated on val) {met}."
+        ]
+    kinds = [
+        [kind, *(shown(found, (DEFAULT, "q,g", name)) for name in (f"certified/{kind}", BROKEN.format(kind)))]
+        for kind in KINDS
+    ]
+    curve = [[str(step), shown(found, (DEFAULT, "q,g", f"cascade/{step} %"))] for step in SHOWN]
+    return [
+        *said,
+        markdown_table(["certificate of", "certified", "of these not the cloud's answer"], kinds),
+        markdown_table(["percent escalated", "recall@1"], curve),
+    ]
+
+
+CERTIFICATES = Part(name=PART, title="Certificates and the cascade", jobs=pair_jobs, rows=_rows, text=_text)
