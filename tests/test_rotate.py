@@ -172,7 +172,8 @@ def test_stored_vectors_and_another_run_follow_by_the_basis(
         output = tmp_path / f"new-{source.name}"
         result = hetvs("rotate", source, "--basis", rotated, "-o", output)
         assert result.exit_code == 0, result.output
-        assert f"next: hetvs rotate runs/edge --basis {output}" in result.stdout
+        asked = f"--gallery-model {rotated} --query-model {output} --prefixes 2 -o report"
+        assert f"next: hetvs evaluate DATA {asked}" in result.stdout
     stored, expected = EmbeddingSet.load(tmp_path / "new-old"), vectors_of(rotated, manifest)
     assert stored.space == ModelCard.load(rotated).space == ModelCard.load(tmp_path / "new-cloud").space
     np.testing.assert_allclose(stored.vectors_ND, expected, atol=1e-6)

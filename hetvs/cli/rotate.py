@@ -48,9 +48,10 @@ def rotate(
     rotation = taken_over(basis, model) if basis else _found(model, data, config)
     rotated(model, rotation, output, overwrite=overwrite)
     _say(rotation, output, as_json)
-    after = f"rotate runs/edge --basis {output} -o runs/edge-rotated"
-    if not basis:
-        after = f"train-student DATA --teacher {output} --prefixes {rotation.card.to_space.dim // 2} -o runs/edge"
+    half = rotation.card.to_space.dim // 2
+    after = f"train-student DATA --teacher {output} --prefixes {half} -o runs/edge"
+    if basis:
+        after = f"evaluate DATA --gallery-model {basis} --query-model {output} --prefixes {half} -o report"
     click.echo(f"next: hetvs {after}", err=as_json)
 
 
