@@ -37,11 +37,12 @@ from studies.product.losses import RIVALS, mse, multi_similarity, nt_xent
 from studies.product.page import PARTS, page
 from studies.product.pair import MAPPED, OWN, RATES, UNMAPPED, Pair, judge_pair, together
 from studies.product.plan import NAME, RIVAL_OF, VECTORS, ProductPlanner
-from studies.shared.cases import Case, Places
+from studies.shared.cases import Case, Dataset, Places
 from studies.shared.jobs import Job, with_needs
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
 from studies.shared.rows import MEAN, Row, replace_rows
+from tests.conftest import draw_shapes
 
 ROOT = Path(__file__).parents[1]
 PROGRAMS = {
@@ -370,3 +371,33 @@ def test_the_speed_of_every_loss_is_beside_ours(
     assert set(found) == {DEFAULT, *RIVALS}
     assert found[DEFAULT]["cpu_ratio"] == [1.0, 1.0, 1.0]
     assert all(values["images_per_cpu_s"] > 0 for values in found.values())
+
+
+def run_here(job: Job) -> None:
+    """Run a job in this process."""
+    words = job.begin()
+    command = hetvs if words[0] == "hetvs" else PROGRAMS[words[2]]
+    done = CliRunner().invoke(command, words[1:] if words[0] == "hetvs" else words[3:])
+    assert done.exit_code == 0, f"{job.name}: {done.output}"
+    assert job.state() == "done"
+
+
+@pytest.mark.slow
+def test_every_part_runs_and_is_on_the_page(tmp_path: Path, registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(product_speed, "ROUNDS", 2)
+    recipes = tmp_path / "recipes"
+    recipes.mkdir()
+    cloud = (
+        "dim = 16\nimg_size = 24\nsource_size = 24\ndepth = 1\nepochs = 3\nbatch_size = 16\namp = 'off'\nthreads = 1\n"
+    )
+    (recipes / "shapes-cloud.toml").write_text("backbone = 'hetvs/edgenet'\n" + cloud)
+    (recipes / "shapes-student-1-80.toml").write_text(TINY)
+    folder = draw_shapes(tmp_path / "data", classes=48)
+    dataset = Dataset(name="shapes", folder=folder, protocols=("B",), fetched=False)
+    planner = ProductPlanner(Places(home=tmp_path / "runs", recipes=recipes), (0,), dataset)
+    for job in jobs_of(planner):
+        run_here(job)
+    rows = [row for part in PARTS for row in part.rows(planner)]
+    assert {row.method for row in rows} >= {DEFAULT, CLOUD, VECTORS, *RIVAL_OF, f"{DEFAULT}, {MAPPED}"}
+    replace_rows(tmp_path / "results.json", NAME, rows)
+    assert "Nothing measured yet." not in page(rows)
