@@ -25,6 +25,7 @@ from hetvs.errors import ConfigError
 from hetvs.files import digest_file
 from hetvs.manifest import Manifest
 from hetvs.training import processes
+from hetvs.training.student_stage import StudentStage
 from tests.shared_batch import step
 
 WORKER = Path(__file__).with_name("shared_batch.py")
@@ -61,7 +62,7 @@ def test_a_step_of_two_processes_is_the_step_of_one(tmp_path: Path) -> None:
         subprocess.Popen([sys.executable, WORKER, tmp_path], env={**told, "RANK": str(place)}) for place in range(2)
     ]
     expected = step()
-    assert [worker.wait(timeout=120) for worker in workers] == [0, 0]
+    assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
     for place in range(2):
         found = load_file(tmp_path / f"{place}.safetensors")
         assert found.keys() == expected.keys()
@@ -75,25 +76,34 @@ def test_a_command_for_one_process_is_refused_in_several(
     shapes_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setenv("RANK", "0")
     words = ["train-teacher", str(shapes_folder), "-o", str(tmp_path / "cloud"), "--backbone", "hetvs/edgenet"]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 1
     assert "only train-student takes several processes, torchrun started 3; start one" in result.stderr
 
 
-def test_only_a_restart_with_a_run_to_go_on_with_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "config.toml").touch()
-    assert not processes.goes_on(tmp_path / "run")
+def test_a_restart_goes_on_with_its_run_and_with_nothing_else(
+    shapes_folder: Path, shapes_cloud: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = list(map(str, student(shapes_folder, shapes_cloud, tmp_path / "edge", epochs=2)))
+    assert CliRunner().invoke(main, words).exit_code == 0
+    weights = (tmp_path / "edge" / "model.safetensors").read_bytes()
+    (tmp_path / "edge" / "card.json").unlink()  # as if it had been killed at the end
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
-    assert not processes.goes_on(tmp_path / "run")
+    assert "not empty" in CliRunner().invoke(main, words).stderr
     monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
-    assert processes.goes_on(tmp_path / "run")
-    assert not processes.goes_on(tmp_path)
+    monkeypatch.setattr(StudentStage, "terms", lambda *_: pytest.fail("the run began anew"))
+    result = CliRunner().invoke(main, [*words, "--overwrite"])  # which the first start has obeyed
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "edge" / "model.safetensors").read_bytes() == weights
+    words[words.index("-o") + 1] = str(shapes_folder)
+    assert "not empty" in CliRunner().invoke(main, words).stderr
 
 
 def test_a_process_without_a_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", "1")
     monkeypatch.setenv("LOCAL_RANK", "1")
     monkeypatch.setattr("torch.cuda.device_count", lambda: 1)
     expected = pytest.raises(ConfigError, match="process 2 of this machine needs a GPU of its own, there are 1")
@@ -143,13 +153,13 @@ def test_a_killed_process_is_started_again_and_the_run_ends_as_the_unkilled_one(
     subprocess.run(torchrun(*student(shapes_folder, shapes_cloud, whole, 60)), check=True, capture_output=True)
     words = torchrun(*student(shapes_folder, shapes_cloud, killed, 60), restarts=1)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starter:
-        checkpoint, deadline = killed / "checkpoints" / "last.pt", time.monotonic() + 120
+        checkpoint, deadline = killed / "checkpoints" / "last.pt", time.monotonic() + 600
         while not checkpoint.is_file() and time.monotonic() < deadline:
             time.sleep(0.01)
         workers = {child.environ()["RANK"]: child for child in psutil.Process(starter.pid).children()}
         os.kill(workers["1"].pid, signal.SIGKILL)
         assert not (killed / "card.json").exists(), "the run ended before it could be killed"
-        out, _ = starter.communicate(timeout=240)
+        out, _ = starter.communicate(timeout=900)
         assert starter.returncode == 0
     assert out.count("next: hetvs export") == 1
     assert digest_file(whole / "model.safetensors") == digest_file(killed / "model.safetensors")

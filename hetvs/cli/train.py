@@ -51,10 +51,11 @@ def train_student(
     from hetvs.files import claim_output
     from hetvs.manifest import read_manifest
     from hetvs.training import processes, student
+    from hetvs.training.run import is_begun
 
     manifest = read_manifest(data)
     with processes.joined(config.device):
-        resume = resume or processes.goes_on(output)
+        resume = resume or (processes.is_restart() and is_begun(output))
         with processes.first_then_others():
             if processes.is_first():
                 claim_output(output, overwrite=overwrite, resume=resume)

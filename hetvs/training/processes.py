@@ -16,7 +16,6 @@ import torch
 import torch.distributed as dist
 
 from hetvs.errors import ConfigError
-from hetvs.training.run import CONFIG_NAME
 
 # One process waits for another that reads the val split or fits a projection; of a dead one torchrun tells at once.
 PATIENCE = timedelta(hours=2)
@@ -78,9 +77,9 @@ def first_then_others() -> Iterator[None]:
         wait_for_all()
 
 
-def goes_on(output: Path) -> bool:
-    """Whether torchrun started this process again, after another one died, and `output` holds a run to go on with."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0 and (output / CONFIG_NAME).is_file()
+def is_restart() -> bool:
+    """Whether torchrun started this process again, after one of them had died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
 
 
 def cores() -> int:
@@ -91,6 +90,11 @@ def cores() -> int:
 def share_of(images: int) -> slice:
     """Return the part of a batch that is this process's: consecutive ones, one more in the earlier processes."""
     return part(images, number(), count())
+
+
+def largest_share(images: int) -> int:
+    """Return how many images of a batch a process takes at most."""
+    return -(-images // count())
 
 
 def part(total: int, place: int, parts: int) -> slice:
@@ -105,8 +109,8 @@ def part(total: int, place: int, parts: int) -> slice:
 
 
 def _started() -> int:
-    """Return how many processes torchrun has started; 1 without it."""
-    return int(os.environ.get("WORLD_SIZE", 1))
+    """Return how many processes torchrun has started; 1 without it, whatever a cluster calls its size."""
+    return int(os.environ.get("WORLD_SIZE", 1)) if "RANK" in os.environ else 1
 
 
 @contextmanager

@@ -49,6 +49,11 @@ def open_run(folder: Path, config: R, choose_amp: Callable[[], str]) -> R:
     return resolved
 
 
+def is_begun(folder: Path) -> bool:
+    """Whether `folder` holds a run, finished or not."""
+    return (folder / CONFIG_NAME).is_file()
+
+
 def to_device(model: M, device: str) -> M:
     """Move a model, channels last: the layout in which CPU convolutions are fastest."""
     return model.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]

@@ -24,7 +24,7 @@ from hetvs.training.given import Given, name_of, open_given, require_known, spac
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
-from hetvs.training.processes import first_then_others, is_first, wait_for_all
+from hetvs.training.processes import first_then_others, is_first, largest_share, wait_for_all
 from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, with_architecture
@@ -64,7 +64,9 @@ def train_student(
     model, backbone = build_model(config, space_of(teacher).dim)
     to_device(model, config.device)
     with first_then_others():  # the others read what the first has resolved
-        config = open_run(output, config, lambda: choose_amp(model, config.img_size, config.batch_size, config.device))
+        config = open_run(
+            output, config, lambda: choose_amp(model, config.img_size, largest_share(config.batch_size), config.device)
+        )
     views = views_of(output, teacher, store, config)
     fresh = not (resume and (output / CHECKPOINT).is_file())
     if config.ridge in ("start", "both") and config.epochs and fresh and is_first():  # replicas begin as the first
