@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_bench.report import BenchReport
-from hetvs.artifacts import EdgeBundle, ModelCard
+from hetvs.artifacts import EdgeBundle
 from hetvs.files import read_json
 from hetvs.retrieval.intervals import Estimate
-from studies.compatibility.rows import command_of
+from studies.compatibility.rows import origin_of
 from studies.shared.cases import Model
-from studies.shared.rows import Row, rounded
+from studies.shared.rows import Row
 
 BYTES, CPU_MS, LATENCY_RATIO = "bytes", "cpu_ms", "latency_ratio"
 
@@ -23,8 +23,9 @@ def cost_rows(study: str, module: str, model: Model, bench: Path | None) -> Iter
     costs = {BYTES: Estimate(float(bundle.model_path.stat().st_size))}
     if bench is not None:
         costs |= latency(read_json(bench), str(bench), bundle.folder.name)
+    origin = origin_of(study, module, model.case, "")
     for metric, estimate in costs.items():
-        yield _row(study, module, model, bundle.card, metric, estimate)
+        yield origin.row(model.case.method, model.seed, "", metric, estimate, bundle.card.macs)
 
 
 def latency(measured: Any, where: str, edge: str) -> dict[str, Estimate]:
@@ -37,20 +38,3 @@ def latency(measured: Any, where: str, edge: str) -> dict[str, Estimate]:
     if pair["verdict"] != "VALID":
         return {CPU_MS: cpu, LATENCY_RATIO: Estimate(None, reason=f"{where}: {pair['verdict']}")}
     return {CPU_MS: cpu, LATENCY_RATIO: Estimate(pair["median"], pair["p10"], pair["p90"])}
-
-
-def _row(study: str, module: str, model: Model, card: ModelCard, metric: str, estimate: Estimate) -> Row:
-    case = model.case
-    return Row(
-        study=study,
-        dataset=case.dataset.known_as,
-        protocol="",
-        method=case.method,
-        size=case.size,
-        macs=card.macs,
-        seed=model.seed,
-        metric=metric,
-        pair="",
-        command=command_of(module, case),
-        **rounded(estimate),
-    )

@@ -11,7 +11,7 @@ from studies.shared.cases import Case
 from studies.shared.contest import COMPARED, Contest
 from studies.shared.methods import BASELINE, BEHIND, CLOUD, DEFAULT, LEAD, difference_of, role_of
 from studies.shared.paired import Seed
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 
 
 @dataclass(frozen=True)
@@ -78,21 +78,16 @@ class Rows:
 
     def _row(self, case: Case, method: str, seed: Seed, name: str, estimate: Estimate) -> Row:
         pair, metric = name.split("/", 1)
-        return Row(
-            study=self.study,
-            dataset=case.dataset.known_as,
-            protocol=self.contest.protocol,
-            method=method,
-            size=case.size,
-            macs=self.macs[case],
-            seed=seed,
-            metric=metric,
-            pair=pair,
-            command=command_of(self.module, case),
-            **rounded(estimate),
-        )
+        origin = origin_of(self.study, self.module, case, self.contest.protocol)
+        return origin.row(method, seed, pair, metric, estimate, self.macs[case])
 
 
-def command_of(module: str, case: Case) -> str:
-    """Return the command that makes the rows of a case again."""
-    return f"python -m {module} --only {case.name}"
+def origin_of(study: str, module: str, case: Case, protocol: str) -> Origin:
+    """Return what the rows of a case share; the command makes them again. Costs have no protocol."""
+    return Origin(
+        study=study,
+        dataset=case.dataset.known_as,
+        protocol=protocol,
+        size=case.size,
+        command=f"python -m {module} --only {case.name}",
+    )

@@ -14,7 +14,7 @@ from hetvs.retrieval import flips
 from hetvs.retrieval.intervals import Estimate, Sample, ratio
 from studies.congruent.plan import NONE, PARAGON, Update
 from studies.shared.paired import Columns, Seed, paired, with_means
-from studies.shared.rows import Row, rounded
+from studies.shared.rows import Origin, Row
 
 NAME = "congruent"
 RATES = {"accuracy": "new_right", "nfr": "negative_flip", "pfr": "positive_flip"}
@@ -46,23 +46,10 @@ def rows_of(found: Sequence[Judged], seeds: int, module: str) -> list[Row]:
         mine = [one for one in found if one.update.scenario == scenario]
         macs = {one.update.method: one.macs for one in mine}
         drawn = _samples(mine, seeds)
+        origin = Origin(study=NAME, dataset="fashion-mnist", protocol=scenario, size="1", command=f"python -m {module}")
         for (method, seed), samples in drawn.items():
             for metric, estimate in _estimates(samples, None if method == NONE else drawn.get((NONE, seed))):
-                rows.append(
-                    Row(
-                        study=NAME,
-                        dataset="fashion-mnist",
-                        protocol=scenario,
-                        method=method,
-                        size="1",
-                        macs=macs[method],
-                        seed=seed,
-                        metric=metric,
-                        pair="old,new",
-                        command=f"python -m {module}",
-                        **rounded(estimate),
-                    )
-                )
+                rows.append(origin.row(method, seed, "old,new", metric, estimate, macs[method]))
     return rows
 
 

@@ -14,7 +14,7 @@ from studies.shared.cases import Case, Dataset, Places
 from studies.shared.contest import NFR, Contest, measured
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 
 FOCUSED = "default + focal"
 SAVED = difference_of(FOCUSED, DEFAULT)
@@ -37,24 +37,15 @@ def search_rows(
     contest = Contest.of(protocol, finished, {case: len(planner.models(case)) for case in cases})
     focused, default = cases[2], cases[1]
     macs = next(m.card.macs for m in finished if m.case == focused)
-    return [
-        Row(
-            study=study,
-            dataset=dataset.known_as,
-            protocol=protocol,
-            method=SAVED,
-            size=ABLATED,
-            macs=macs,
-            seed=seed,
-            metric=f"difference/{metric}",
-            pair=PAIR,
-            command=f"python -m {module}",
-            **rounded((samples[f"{PAIR}/{metric}"] - contest.samples[default, seed][f"{PAIR}/{metric}"]).estimate()),
-        )
-        for (case, seed), samples in contest.samples.items()
-        if case == focused and (default, seed) in contest.samples
-        for metric in METRICS
-    ]
+    command = f"python -m {module}"
+    origin = Origin(study=study, dataset=dataset.known_as, protocol=protocol, size=ABLATED, command=command)
+    rows = []
+    for (case, seed), samples in contest.samples.items():
+        if case == focused and (default, seed) in contest.samples:
+            for name in METRICS:
+                saved = samples[f"{PAIR}/{name}"] - contest.samples[default, seed][f"{PAIR}/{name}"]
+                rows.append(origin.row(SAVED, seed, PAIR, f"difference/{name}", saved.estimate(), macs))
+    return rows
 
 
 def search_sentences(rows: Sequence[Row]) -> list[str]:

@@ -16,7 +16,7 @@ from studies.lqf.arms import LQF
 from studies.lqf.compat import ADAMW, START
 from studies.shared.jobs import Job
 from studies.shared.paired import drawn
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 
 STUDY, COMMAND = "lqf", "python -m studies.lqf"
 COSTS = (
@@ -102,7 +102,5 @@ def _row(
     dataset: str, protocol: str, method: str, metric: str, estimate: Estimate, macs: int | None,
     seed: int | str = MEAN, pair: str = "",
 ) -> Row:  # fmt: skip
-    return Row(
-        study=STUDY, dataset=dataset, protocol=protocol, method=method, size="1", macs=macs, seed=seed,
-        metric=metric, pair=pair, command=COMMAND, **rounded(estimate),
-    )  # fmt: skip
+    origin = Origin(study=STUDY, dataset=dataset, protocol=protocol, size="1", command=COMMAND)
+    return origin.row(method, seed, pair, metric, estimate, macs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from hetvs.retrieval.words import metric_name
-from studies.product.parts import Found, Origin, shown
+from studies.product.parts import Found, origin_of, shown
 from studies.product.plan import ProductPlanner
 from studies.shared.cases import Case
 from studies.shared.contest import COMPARED, Contest, measured
@@ -34,20 +34,20 @@ def arm_rows(planner: ProductPlanner, part: str, methods: Sequence[str], shown_t
         return
     contest, macs = found
     by: dict[tuple[str, Seed], Case] = {(case.method, seed): case for case, seed in contest.samples}
-    origin = Origin(part=part, planner=planner)
+    origin = origin_of(planner, part)
     for (method, seed), case in by.items():
         samples = contest.samples[case, seed]
         if method in methods or (shown_too and method == DEFAULT):
             for metric in COMPARED:
                 for pair in ("q,g", "q,q"):
                     estimate = samples[f"{pair}/{metric}"].estimate()
-                    yield origin.row(method, seed, pair, metric, estimate, macs=macs[case])
+                    yield origin.row(method, seed, pair, metric, estimate, macs[case])
         if method in methods and (DEFAULT, seed) in by:
             ours = contest.samples[by[DEFAULT, seed], seed]
             for metric in COMPARED:
                 ahead = (ours[f"q,g/{metric}"] - samples[f"q,g/{metric}"]).estimate()
                 name = difference_of(DEFAULT, method)
-                yield origin.row(name, seed, "q,g", f"difference/{metric}", ahead, macs=macs[case])
+                yield origin.row(name, seed, "q,g", f"difference/{metric}", ahead, macs[case])
 
 
 def arm_jobs(planner: ProductPlanner, methods: Sequence[str]) -> list[Job]:

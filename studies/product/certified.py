@@ -11,7 +11,7 @@ from hetvs.retrieval.certificate_judge import SACRIFICE, edge_alone, escalations
 from hetvs.retrieval.intervals import Estimate, Sample, ratio
 from studies.product.pair import MARGIN, Pair
 from studies.product.pairs import finished_pairs, pair_jobs, seeded
-from studies.product.parts import NOTHING, Found, Origin, Part, shown
+from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import ProductPlanner
 from studies.shared.markdown import markdown_table
 from studies.shared.methods import DEFAULT
@@ -29,7 +29,7 @@ def _rows(planner: ProductPlanner) -> Iterator[Row]:
     pairs = finished_pairs(planner)
     if not pairs:
         return
-    origin = Origin(part=PART, planner=planner)
+    origin = origin_of(planner, PART)
     for (method, seed), samples in paired(
         seeded(planner, pairs, _columns), next(iter(pairs.values())).asked.labels
     ).items():

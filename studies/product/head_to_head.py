@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from hetvs.files import read_json
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.words import metric_name
 from studies.product.arms import arm_jobs, arm_rows, arm_table
-from studies.product.parts import NOTHING, Found, Origin, Part, shown
+from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import RIVAL_OF, ProductPlanner
 from studies.shared.contest import COMPARED
 from studies.shared.markdown import markdown_table
@@ -24,7 +25,7 @@ def _speed_rows(planner: ProductPlanner) -> Iterator[Row]:
     """Yield images per CPU second of every loss, and our CPU time over that of each rival."""
     if planner.speed.state() != "done":
         return
-    origin, seed = Origin(part=PART, planner=planner), planner.seeds[0]
+    origin, seed = replace(origin_of(planner, PART), protocol=""), planner.seeds[0]
     measured_by = read_json(planner.speed.output / planner.speed.kind.whole)
     for method, loss in ((DEFAULT, DEFAULT), *RIVAL_OF.items()):
         values = measured_by[loss]

@@ -9,7 +9,7 @@ import numpy as np
 from hetvs.retrieval.intervals import Estimate
 from studies.product.pair import RATES
 from studies.product.pairs import finished_pairs, pair_jobs
-from studies.product.parts import NOTHING, Found, Origin, Part, shown
+from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import ProductPlanner
 from studies.shared.markdown import markdown_table
 from studies.shared.methods import CLOUD, DEFAULT
@@ -22,7 +22,7 @@ METRICS = tuple(f"{name}={rate:g}" for name in ("tpir@fpir", "tar@far") for rate
 
 def _rows(planner: ProductPlanner) -> Iterator[Row]:
     """Yield TPIR and TAR of the pair, per seed and as a mean, and of the paragon, which has no seeds."""
-    origin = Origin(part=PART, planner=planner)
+    origin = origin_of(planner, PART)
     found: dict[tuple[str, str], dict[int, Estimate]] = {}
     for seed, judged in finished_pairs(planner).items():
         for fact in judged.facts["open_set"]:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.words import percent
 from studies.product.plan import NAME, SIZE, ProductPlanner
 from studies.shared.jobs import Job
-from studies.shared.paired import Seed
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 
 NOTHING = "Nothing measured yet."
 Place = tuple[str, str, str]  # method, pair, metric
@@ -28,30 +26,15 @@ class Part:
     text: Callable[[Found], Sequence[str]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """What every row of a part says of where it is from."""
-
-    part: str
-    planner: ProductPlanner
-
-    def row(
-        self, method: str, seed: Seed, pair: str, metric: str, estimate: Estimate, *, macs: int | None = None
-    ) -> Row:
-        """Return a row of the student, under the study's protocol; a cost has no pair and no protocol."""
-        return Row(
-            study=NAME,
-            dataset=self.planner.dataset.known_as,
-            protocol=self.planner.dataset.protocols[0] if pair else "",
-            method=method,
-            size=SIZE,
-            macs=macs,
-            seed=seed,
-            metric=metric,
-            pair=pair,
-            command=f"python -m studies.{NAME} --only {self.part}",
-            **rounded(estimate),
-        )
+def origin_of(planner: ProductPlanner, part: str) -> Origin:
+    """Return what the rows of a part share: the student's size, under the study's protocol."""
+    return Origin(
+        study=NAME,
+        dataset=planner.dataset.known_as,
+        protocol=planner.dataset.protocols[0],
+        size=SIZE,
+        command=f"python -m studies.{NAME} --only {part}",
+    )
 
 
 def means(rows: Iterable[Row]) -> Found:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from studies.product.pair import MAPPED, OWN, RATES, UNMAPPED
 from studies.product.pairs import finished_pairs, pair_jobs, seeded
-from studies.product.parts import NOTHING, Found, Origin, Part, shown
+from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import ProductPlanner
 from studies.shared.markdown import markdown_table
 from studies.shared.methods import CLOUD, DEFAULT
@@ -24,7 +24,7 @@ def _rows(planner: ProductPlanner) -> Iterator[Row]:
     pairs = finished_pairs(planner)
     if not pairs:
         return
-    origin = Origin(part=PART, planner=planner)
+    origin = origin_of(planner, PART)
     labels = next(iter(pairs.values())).unmated.labels
     for (_, seed), samples in paired(seeded(planner, pairs, lambda pair: pair.unmated.columns), labels).items():
         for rate in RATES:

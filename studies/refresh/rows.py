@@ -18,7 +18,7 @@ from studies.refresh.plan import CLUSTERS, SCENARIO, Refresh
 from studies.refresh.tables import METRICS, columns_of
 from studies.shared.methods import difference_of
 from studies.shared.paired import Seed, drawn, mean_of
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 from studies.shared.tables import Table, load
 from studies.updates.plan import DEFAULT, FREE
 
@@ -58,7 +58,8 @@ def rows_of(found: Sequence[Measured], seeds: int, module: str) -> list[Row]:
         for seed, table in tables.items():
             estimates += [(method, seed, *said) for metric in METRICS for said in _curves(table, metric)]
     estimates += _clusters(found, seeds)
-    return [_row(module, *said) for said in estimates]
+    origin = Origin(study=NAME, dataset="emoji", protocol=SCENARIO, size="1", command=f"python -m {module}")
+    return [origin.row(*said) for said in estimates]
 
 
 def _curves(table: Table, metric: str) -> Iterator[tuple[str, str, Estimate]]:
@@ -117,19 +118,3 @@ def _jackknifed(seeds: Sequence[np.ndarray]) -> Estimate:
     value = float(np.mean([one[0] for one in seeds]))
     half = Z_95 * float(np.sqrt(sum(jackknife_error(one[1:]) ** 2 for one in seeds))) / len(seeds)
     return Estimate(value, value - half, value + half)
-
-
-def _row(module: str, method: str, seed: Seed, pair: str, metric: str, estimate: Estimate) -> Row:
-    return Row(
-        study=NAME,
-        dataset="emoji",
-        protocol=SCENARIO,
-        method=method,
-        size="1",
-        macs=None,
-        seed=seed,
-        metric=metric,
-        pair=pair,
-        command=f"python -m {module}",
-        **rounded(estimate),
-    )

@@ -28,7 +28,7 @@ from studies.search.plan import (
 from studies.shared.contest import COMPARED as METRICS
 from studies.shared.methods import difference_of
 from studies.shared.paired import Columns, Seed, paired, with_means
-from studies.shared.rows import MEAN, Row, rounded
+from studies.shared.rows import MEAN, Origin, Row
 from studies.shared.tables import Table, load
 
 SCORES = tuple(f"q,{side}/{metric}" for side in "gq" for metric in METRICS)
@@ -62,21 +62,12 @@ def rows_of(planner: SearchPlanner, module: str) -> list[Row]:
     ]
     macs = {one.key[0]: one.macs for one in found}
 
-    def row(method: str, seed: int | str, name: str, estimate: Estimate) -> Row:
+    def row(method: str, seed: Seed, name: str, estimate: Estimate) -> Row:
         pair, _, metric = name.rpartition("|")
-        return Row(
-            study=NAME,
-            dataset=dataset,
-            protocol=protocol if pair else "",
-            method=method,
-            size=SIZE,
-            macs=macs.get(method.partition(" - ")[0]),
-            seed=seed,
-            metric=metric,
-            pair=pair,
-            command=f"python -m {module}",
-            **rounded(estimate),
+        origin = Origin(
+            study=NAME, dataset=dataset, protocol=protocol if pair else "", size=SIZE, command=f"python -m {module}"
         )
+        return origin.row(method, seed, pair, metric, estimate, macs.get(method.partition(" - ")[0]))
 
     judged = _judged(found, len(planner.seeds)) if found else iter(())
     return [row(*each) for each in (*judged, *_facts(planner))]

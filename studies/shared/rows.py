@@ -52,6 +52,35 @@ class Row:
         return Estimate(self.value, self.lower, self.upper)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """What the rows of one table share, as `Row` has it."""
+
+    study: str
+    dataset: str
+    protocol: str
+    size: str
+    command: str
+
+    def row(
+        self, method: str, seed: int | str, pair: str, metric: str, estimate: Estimate, macs: int | None = None
+    ) -> Row:
+        """Return the row of one number."""
+        return Row(
+            study=self.study,
+            dataset=self.dataset,
+            protocol=self.protocol,
+            method=method,
+            size=self.size,
+            macs=macs,
+            seed=seed,
+            metric=metric,
+            pair=pair,
+            command=self.command,
+            **rounded(estimate),
+        )
+
+
 def rounded(estimate: Estimate) -> dict[str, float | None]:
     """Return value, lower and upper as a row holds them.
 

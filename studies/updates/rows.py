@@ -14,7 +14,7 @@ from hetvs.retrieval.intervals import Estimate, Sample, ratio
 from studies.shared.contest import COMPARED
 from studies.shared.methods import difference_of
 from studies.shared.paired import Columns, Seed, paired, with_means
-from studies.shared.rows import Row, rounded
+from studies.shared.rows import Origin, Row
 from studies.shared.tables import Table, load
 from studies.updates.plan import DEFAULT, FREE, PLAIN, Judged, Scenario
 from studies.updates.tables import ALONE
@@ -48,22 +48,10 @@ def rows_of(found: Sequence[Measured], seeds: int, module: str) -> list[Row]:
         mine = [one for one in found if one.judged.scenario == scenario]
         contest = Contest.of(scenario, mine, seeds)
         macs = {one.judged.method: one.macs for one in mine}
+        command = f"python -m {module} --only {scenario.name}"
+        origin = Origin(study=NAME, dataset="emoji", protocol=scenario.name, size="1", command=command)
         for method, seed, pair, metric, estimate in contest.estimates():
-            rows.append(
-                Row(
-                    study=NAME,
-                    dataset="emoji",
-                    protocol=scenario.name,
-                    method=method,
-                    size="1",
-                    macs=macs.get(method),
-                    seed=seed,
-                    metric=metric,
-                    pair=pair,
-                    command=f"python -m {module} --only {scenario.name}",
-                    **rounded(estimate),
-                )
-            )
+            rows.append(origin.row(method, seed, pair, metric, estimate, macs.get(method)))
     return rows
 
 
