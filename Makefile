@@ -44,7 +44,7 @@ reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md:
 reproduce-search: $(INSTALLED) ## the study behind docs/results-search.md: searched architectures, about eight hours
 	$(BIN)/python -m studies.search
 
-reproduce-product: $(INSTALLED) ## the study behind docs/results-product.md: what a product needs; after reproduce about six hours
+reproduce-product: $(INSTALLED) ## the study behind docs/results-product.md: what a product needs; after reproduce one to two hours
 	$(BIN)/python -m studies.product
 
 reproduce-lqf: $(INSTALLED) ## the study behind docs/results-lqf.md: linear-quadratic fine-tuning, about three hours

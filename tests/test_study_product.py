@@ -355,6 +355,7 @@ def test_vectors_of_a_recipe_teach_a_student(
     assert card.space == handed_out.space
 
 
+@pytest.mark.slow
 def test_the_speed_of_every_loss_is_beside_ours(
     shapes_folder: Path,
     shapes_cloud: Path,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from hetvs.config import EvaluateConfig
 from hetvs.retrieval.certificate import KINDS
 from hetvs.retrieval.certificate_judge import SACRIFICE, edge_alone, escalations
 from hetvs.retrieval.intervals import Estimate, Sample, ratio
@@ -20,6 +21,7 @@ from studies.shared.rows import MEAN, Row
 
 PART = "certificates"
 SHOWN = (0, 10, 20, 30, 40, 50, 100)  # percent of the queries that are escalated
+ALPHA = EvaluateConfig.alpha
 EDGE_ALONE = "cascade/edge alone"
 BROKEN = "disagreement/{}"
 
@@ -30,9 +32,8 @@ def _rows(planner: ProductPlanner) -> Iterator[Row]:
     if not pairs:
         return
     origin = origin_of(planner, PART)
-    for (method, seed), samples in paired(
-        seeded(planner, pairs, _columns), next(iter(pairs.values())).asked.labels
-    ).items():
+    labels = next(iter(pairs.values())).asked.labels
+    for (method, seed), samples in paired(seeded(planner, pairs, _columns), labels).items():
         for metric, estimate in _estimates(samples):
             yield origin.row(method, seed, "q,g", metric, estimate)
     bounds = {seed: pair.facts["eps"] for seed, pair in pairs.items()}
@@ -72,10 +73,10 @@ def _text(found: Found) -> list[str]:
         f"the paragon's recall@1 less {100 * SACRIFICE:g} points."
     ]
     if broken.value is not None:
-        met = "is met" if broken.value <= 0.1 else "is not met"
+        met = "is met" if broken.value <= ALPHA else "is not met"
         said += [
             f"Of the certified queries {shown(found, (DEFAULT, 'q,g', BROKEN.format('top_1')))} % have another "
-            f"first answer than the cloud's; at most 10 (alpha, calibrated on val) {met}."
+            f"first answer than the cloud's; at most {100 * ALPHA:g} (alpha, calibrated on val) {met}."
         ]
     kinds = [
         [kind, *(shown(found, (DEFAULT, "q,g", name)) for name in (f"certified/{kind}", BROKEN.format(kind)))]
