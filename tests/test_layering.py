@@ -98,7 +98,6 @@ RULES = [
         ("studies.shared",),
         tuple(f"studies.{page.parent.name}" for page in sorted((ROOT / "studies").glob("*/__main__.py"))),
     ),
-    ),
     Rule("export does not see edge_bench", ("export",), ("edge_bench",)),
     Rule("export and edge_bench are below the command line", ("export", "edge_bench"), ("hetvs.cli",)),
     Rule("edge_bench does not see export", ("edge_bench",), ("export",)),
