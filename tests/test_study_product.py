@@ -274,6 +274,8 @@ def test_rows_are_per_seed_and_their_mean_and_the_page_speaks_of_the_mean(
     assert alone.lower <= alone.value <= 1
     said = page(rows)
     assert "another first answer than the cloud's; at most 10 (alpha, calibrated on val) is met" in said
+    none = [replace(row, value=None) if row.metric.startswith("disagreement/") else row for row in rows]
+    assert "no query is certified: the claim is empty" in page(none)
     assert "inside" in said
     assert all(row.command == f"python -m studies.product --only {row.command.split()[-1]}" for row in rows)
 

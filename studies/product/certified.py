@@ -72,12 +72,7 @@ def _text(found: Found) -> list[str]:
         f"The cascade answers {shown(found, (DEFAULT, 'q,g', EDGE_ALONE))} % of the queries on the edge alone at "
         f"the paragon's recall@1 less {100 * SACRIFICE:g} points."
     ]
-    if broken.value is not None:
-        met = "is met" if broken.value <= ALPHA else "is not met"
-        said += [
-            f"Of the certified queries {shown(found, (DEFAULT, 'q,g', BROKEN.format('top_1')))} % have another "
-            f"first answer than the cloud's; at most {100 * ALPHA:g} (alpha, calibrated on val) {met}."
-        ]
+    said.append(_trust(found))
     kinds = [
         [kind, *(shown(found, (DEFAULT, "q,g", name)) for name in (f"certified/{kind}", BROKEN.format(kind)))]
         for kind in KINDS
@@ -88,6 +83,20 @@ def _text(found: Found) -> list[str]:
         markdown_table(["certificate of", "certified", "of these not the cloud's answer"], kinds),
         markdown_table(["percent escalated", "recall@1"], curve),
     ]
+
+
+def _trust(found: Found) -> str:
+    """Say whether the certificates keep what alpha promises; of none, that there is nothing to keep."""
+    place = (DEFAULT, "q,g", BROKEN.format("top_1"))
+    broken, eps = found[place].value, found.get((DEFAULT, "q,g", "eps"))
+    bound = "no bound" if eps is None or eps.value is None else f"a bound of {eps.value:.2f}"
+    if broken is None:
+        return f"With {bound} (alpha {ALPHA:g}, calibrated on val) no query is certified: the claim is empty."
+    met = "is met" if broken <= ALPHA else "is not met"
+    return (
+        f"With {bound} {shown(found, place)} % of the certified queries have another first answer than the cloud's; at "
+        f"most {100 * ALPHA:g} (alpha, calibrated on val) {met}."
+    )
 
 
 CERTIFICATES = Part(name=PART, title="Certificates and the cascade", jobs=pair_jobs, rows=_rows, text=_text)
