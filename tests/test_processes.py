@@ -26,7 +26,7 @@ from hetvs.files import digest_file
 from hetvs.manifest import Manifest
 from hetvs.training import processes
 from hetvs.training.student_stage import StudentStage
-from tests.shared_batch import step
+from tests.shared_batch import steps
 
 WORKER = Path(__file__).with_name("shared_batch.py")
 # Rounding alone tells one process from several; AdamW may turn it into more where a gradient is nearly zero.
@@ -53,7 +53,7 @@ def test_shares_cover_a_batch_in_order_and_differ_by_one_at_most(total: int, par
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
-def test_a_step_of_two_processes_is_the_step_of_one(tmp_path: Path) -> None:
+def test_the_steps_of_two_processes_are_those_of_one(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -61,14 +61,14 @@ def test_a_step_of_two_processes_is_the_step_of_one(tmp_path: Path) -> None:
     workers = [
         subprocess.Popen([sys.executable, WORKER, tmp_path], env={**told, "RANK": str(place)}) for place in range(2)
     ]
-    expected = step()
+    expected = steps()
     assert [worker.wait(timeout=600) for worker in workers] == [0, 0]
     for place in range(2):
         found = load_file(tmp_path / f"{place}.safetensors")
         assert found.keys() == expected.keys()
         for name, value in expected.items():
             torch.testing.assert_close(
-                found[name], value, atol=1e-12, rtol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
+                found[name], value, atol=1e-9, rtol=1e-9, msg=lambda text, name=name: f"{name}: {text}"
             )
 
 
