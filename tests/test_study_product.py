@@ -29,7 +29,7 @@ from hetvs.retrieval.protocols import protocol_of
 from hetvs.retrieval.thresholds import calibrate, realised_fpir
 from hetvs.settings import read_config
 from hetvs.training.student import train_student
-from studies import columns, product_pair, product_rival, product_speed, product_vectors
+from studies import columns, product_pair, product_prefixes, product_rival, product_speed, product_vectors
 from studies.compatibility.cases import EMOJI
 from studies.product.__main__ import SEEDS, main
 from studies.product.certified import EDGE_ALONE
@@ -48,6 +48,7 @@ ROOT = Path(__file__).parents[1]
 PROGRAMS = {
     "studies.columns": columns.main,
     "studies.product_pair": product_pair.main,
+    "studies.product_prefixes": product_prefixes.main,
     "studies.product_rival": product_rival.main,
     "studies.product_speed": product_speed.main,
     "studies.product_vectors": product_vectors.main,
@@ -391,7 +392,7 @@ def test_every_part_runs_and_is_on_the_page(tmp_path: Path, registry: None, monk
     recipes = tmp_path / "recipes"
     recipes.mkdir()
     cloud = (
-        "dim = 16\nimg_size = 24\nsource_size = 24\ndepth = 1\nepochs = 3\nbatch_size = 16\namp = 'off'\nthreads = 1\n"
+        "dim = 8\nimg_size = 24\nsource_size = 24\ndepth = 1\nepochs = 3\nbatch_size = 16\namp = 'off'\nthreads = 1\n"
     )
     (recipes / "shapes-cloud.toml").write_text("backbone = 'hetvs/edgenet'\n" + cloud)
     (recipes / "shapes-student-1-80.toml").write_text(TINY)

@@ -10,7 +10,7 @@ import click
 
 from hetvs.files import write_text
 from studies.product.page import PARTS, page
-from studies.product.plan import NAME, PAIR, SPEED, ProductPlanner
+from studies.product.plan import CUT, NAME, PAIR, SPEED, ProductPlanner
 from studies.shared.command import Go, Report, carry_out, study_command
 from studies.shared.jobs import with_needs
 
@@ -24,7 +24,7 @@ def main(go: Go, only: tuple[str, ...]) -> None:
     planner = ProductPlanner(go.places, SEEDS)
     report = Report(
         study=NAME,
-        kinds=("columns", PAIR.name, SPEED.name),
+        kinds=("columns", CUT.name, PAIR.name, SPEED.name),
         rows=lambda: [row for part in PARTS for row in part.rows(planner)],
         show=lambda docs, rows: write_text(docs / "results-product.md", page(rows)),
     )

@@ -8,11 +8,12 @@ from studies.product.certified import CERTIFICATES
 from studies.product.head_to_head import HEAD_TO_HEAD
 from studies.product.open_set import OPEN_SET
 from studies.product.parts import means
+from studies.product.prefixes import PREFIXES
 from studies.product.teacher import ANY_TEACHER
 from studies.product.thresholds import THRESHOLDS
 from studies.shared.rows import Row
 
-PARTS = (ANY_TEACHER, CERTIFICATES, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
+PARTS = (ANY_TEACHER, PREFIXES, CERTIFICATES, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
 INTRODUCTION = (
     "Written by `make reproduce-product` from [results.json](results.json). Cloud model, gallery and default student "
     "are those of `make reproduce`, at 1/80; protocol B on test classes, which no model saw, through the exported "

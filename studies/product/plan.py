@@ -16,6 +16,7 @@ from studies.shared.cases import Case, Dataset, Model, Places, slug
 from studies.shared.jobs import Job, Kind
 from studies.shared.methods import CLOUD, DEFAULT, Values
 from studies.shared.planner import Planner
+from studies.shared.tables import CARD as COLUMNS_CARD
 from studies.shared.trainings import run_name
 
 NAME = "product"
@@ -24,6 +25,7 @@ VECTORS = "taught by vectors alone"
 RIVAL_OF = {f"trained by {loss.replace('_', ' ')}": loss for loss in RIVALS}
 PAIR = Kind(name="pair", whole=FACTS, threaded=True)
 SPEED = Kind(name="speed", whole="speed.json", alone=True)
+CUT = Kind(name="prefixes", whole=COLUMNS_CARD, threaded=True)
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,11 @@ class ProductPlanner:
         return self._book.job(SPEED, "losses", words, self.default[0].train.after, self._recipe)
 
     @cached_property
+    def prefixes(self) -> dict[int, Job]:
+        """The job that judges the default student of each seed at every length of rotated vectors."""
+        return {model.seed: self._cut(model) for model in self.default}
+
+    @cached_property
     def _planner(self) -> Planner:
         return Planner(self.places, self.seeds)
 
@@ -76,6 +83,22 @@ class ProductPlanner:
     def _teacher(self) -> Job:
         return self._planner.trainings.cloud(self.dataset)
 
+    @cached_property
+    def _handed_out(self) -> Job:
+        """The vectors of the cloud network itself: of the images that a student trains on, and of the val images."""
+        words = ["python", "-m", "studies.product_vectors", str(self.dataset.folder)]
+        words += ["--teacher", str(self._teacher.output), "--config", str(self._recipe)]
+        needed = self.default[0].train.after  # the images, the extra ones too, and the cloud model
+        return self._book.job(KINDS["vectors"], "of-a-student", words, needed, self._recipe)
+
+    @cached_property
+    def _basis(self) -> Job:
+        """The same rotated: the basis is that of the train images among them, so that no image is embedded for it."""
+        words = ["hetvs", "rotate", str(self._handed_out.output), "--data", str(self.dataset.folder)]
+        rows = read_config(StudentConfig, self._recipe).rows
+        words += ["--rows", rows] if rows else []
+        return self._book.job(KINDS["vectors"], "of-a-student-rotated", words, (self._handed_out,))
+
     @property
     def _recipe(self) -> Path:
         return self._planner.trainings.recipe(self.dataset, f"student-{slug(SIZE)}")
@@ -85,11 +108,7 @@ class ProductPlanner:
 
     def _taught(self, method: str, seed: int) -> Job:
         """Return the training of a student that has nothing of its teacher but the vectors of whole images."""
-        words = ["python", "-m", "studies.product_vectors", str(self.dataset.folder)]
-        words += ["--teacher", str(self._teacher.output), "--config", str(self._recipe)]
-        needed = self.default[0].train.after  # the images, the extra ones too, and the cloud model
-        vectors = self._book.job(KINDS["vectors"], "of-a-student", words, needed, self._recipe)
-        return self._joined(method, seed, {}, vectors)
+        return self._joined(method, seed, {}, self._handed_out)
 
     def _rival(self, method: str, seed: int) -> Job:
         """Return the training by another loss: the same images, views, start and steps."""
@@ -121,3 +140,18 @@ class ProductPlanner:
             words += [word for job in sides for word in (flag, str(job.output))]
         words += ["--protocol", self.dataset.protocols[0]]
         return self._book.job(PAIR, model.train.output.name, words, (*gallery, *self._splits(model)))
+
+    def _turned(self, model: Model) -> tuple[Job, Job]:
+        """Return the vectors that a model has of the test images, and the same rotated."""
+        test, _ = self._splits(model)
+        words = ("hetvs", "rotate", str(test.output), "--basis", str(self._basis.output))
+        return test, self._book.job(KINDS["vectors"], f"{test.output.name}-rotated", words, (test, self._basis))
+
+    def _cut(self, model: Model) -> Job:
+        words = ["python", "-m", "studies.product_prefixes", str(self.dataset.folder)]
+        sides = {"--gallery": self._turned(self.cloud), "--query": self._turned(model)}
+        for flag, jobs in sides.items():
+            words += [flag, *(str(job.output) for job in jobs)]
+        words += ["--protocol", self.dataset.protocols[0]]
+        needed = tuple(job for jobs in sides.values() for job in jobs)
+        return self._book.job(CUT, model.train.output.name, words, needed)
