@@ -9,7 +9,7 @@ import numpy as np
 from hetvs.retrieval.intervals import Estimate, Sample
 from hetvs.retrieval.words import metric_name
 from studies.product.lengths import CHANGE
-from studies.product.parts import NOTHING, Found, Part, Place, origin_of, shown
+from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import ProductPlanner
 from studies.shared.contest import COMPARED
 from studies.shared.jobs import Job
@@ -44,11 +44,16 @@ def _rows(planner: ProductPlanner) -> Iterator[Row]:
     for (method, seed), samples in paired(columns, labels).items():
         for metric, estimate in _estimates(samples, list(first)):
             yield origin.row(method, seed, PAIR_OF[method], metric, estimate)
-    changes = {seed: float(next(iter(tables.values())).columns[CHANGE].max()) for seed, tables in found.items()}
+    changes: dict[Seed, float] = {seed: _change(tables) for seed, tables in found.items()}
     if len(changes) == len(planner.seeds):
-        yield origin.row(DEFAULT, MEAN, "q,g", COSINE_CHANGE, Estimate(float(np.mean(list(changes.values())))))
+        changes[MEAN] = float(np.mean(list(changes.values())))
     for seed, change in changes.items():
         yield origin.row(DEFAULT, seed, "q,g", COSINE_CHANGE, Estimate(change))
+
+
+def _change(tables: Tables) -> float:
+    """Return the largest change of a cosine between whole vectors of any query and any gallery item."""
+    return float(next(iter(tables.values())).columns[CHANGE].max())
 
 
 def _columns(method: str, tables: Tables) -> Columns:
@@ -80,7 +85,12 @@ def _text(found: Found) -> list[str]:
         metric.removeprefix(begin) for method, _, metric in found if method == DEFAULT and metric.startswith(begin)
     ]
     dims = sorted(map(int, named), reverse=True)
-    header = [f"{metric_name(metric)} {what}" for metric in COMPARED for what in ("M(q,g)", "lost", "M(g,g)", "lost")]
+    header = [
+        f"{metric_name(metric)} M({pair}){suffix}"
+        for metric in COMPARED
+        for pair in PAIR_OF.values()
+        for suffix in ("", " lost")
+    ]
     return [
         "Both sides are rotated into the basis of the cloud network's vectors of its train images, then cut alike and "
         "normalised again; no model is trained for it. The largest change of a cosine of whole vectors is "
@@ -90,13 +100,13 @@ def _text(found: Found) -> list[str]:
 
 
 def _line(found: Found, dim: int) -> list[str]:
-    places: list[Place] = [
-        (method, pair, name.format(metric, dim))
+    cells = [
+        shown(found, (method, pair, name.format(metric, dim)), signed=name == LOST)
         for metric in COMPARED
         for method, pair in PAIR_OF.items()
         for name in (AT, LOST)
     ]
-    return [str(dim), *(shown(found, place, signed=place[2].startswith("loss/")) for place in places)]
+    return [str(dim), *cells]
 
 
 PREFIXES = Part(name=PART, title="Shorter vectors", jobs=_jobs, rows=_rows, text=_text)
