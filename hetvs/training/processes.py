@@ -14,6 +14,8 @@ from pathlib import Path
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from hetvs.errors import ConfigError
 
@@ -53,7 +55,11 @@ def joined(device: str) -> Iterator[None]:
         return
     if device == "cuda":
         _take_gpu(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device == "cuda" else "gloo", timeout=PATIENCE)
+    store, rank, world_size = next(rendezvous("env://"))
+    # torchrun keeps its store over a restart: without a prefix a process may read where a dead one listened, and wait.
+    store = PrefixStore(f"start {_restarts()}", store)
+    backend = "cpu:gloo,cuda:nccl" if device == "cuda" else "gloo"
+    dist.init_process_group(backend, store=store, rank=rank, world_size=world_size, timeout=PATIENCE)
     try:
         with nullcontext() if is_first() else _silence():
             yield
@@ -111,6 +117,11 @@ def part(total: int, place: int, parts: int) -> slice:
 def _started() -> int:
     """Return how many processes torchrun has started; 1 without it, whatever a cluster calls its size."""
     return int(os.environ.get("WORLD_SIZE", 1)) if "RANK" in os.environ else 1
+
+
+def _restarts() -> int:
+    """Return how often torchrun has started its processes again, after one of them died."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0))
 
 
 @contextmanager
