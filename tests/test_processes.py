@@ -28,6 +28,7 @@ from hetvs.training import processes
 from hetvs.training.student_stage import StudentStage
 from tests.shared_batch import steps
 
+STEPS = 150  # of one epoch each: enough to kill a process among them
 WORKER = Path(__file__).with_name("shared_batch.py")
 # Rounding alone tells one process from several; AdamW may turn it into more where a gradient is nearly zero.
 WEIGHTS, VECTORS = 1e-3, 1e-5  # largest difference of a weight, and of a component of a unit vector
@@ -44,6 +45,12 @@ def torchrun(*words: object, restarts: int = 0) -> list[str]:
 
 def student(data: Path, teacher: Path, output: Path, epochs: int) -> list[object]:
     return ["train-student", data, "--teacher", teacher, "-o", output, "--epochs", epochs, *SETTINGS.split()]
+
+
+def second_of(starter: int) -> int | None:
+    """Return the second of the processes that torchrun has started; None before it is there."""
+    children = psutil.Process(starter).children()
+    return next((child.pid for child in children if child.environ().get("RANK") == "1"), None)
 
 
 @given(st.integers(0, 50), st.integers(1, 9))
@@ -150,14 +157,16 @@ def test_a_killed_process_is_started_again_and_the_run_ends_as_the_unkilled_one(
     shapes_folder: Path, shapes_cloud: Path, tmp_path: Path
 ) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    subprocess.run(torchrun(*student(shapes_folder, shapes_cloud, whole, 60)), check=True, capture_output=True)
-    words = torchrun(*student(shapes_folder, shapes_cloud, killed, 60), restarts=1)
+    subprocess.run(torchrun(*student(shapes_folder, shapes_cloud, whole, STEPS)), check=True, capture_output=True)
+    words = torchrun(*student(shapes_folder, shapes_cloud, killed, STEPS), restarts=1)
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as starter:
-        checkpoint, deadline = killed / "checkpoints" / "last.pt", time.monotonic() + 600
-        while not checkpoint.is_file() and time.monotonic() < deadline:
+        deadline = time.monotonic() + 600
+        while (second := second_of(starter.pid)) is None and time.monotonic() < deadline:
+            time.sleep(0.1)
+        while not (killed / "checkpoints" / "last.pt").is_file() and time.monotonic() < deadline:
             time.sleep(0.01)
-        workers = {child.environ()["RANK"]: child for child in psutil.Process(starter.pid).children()}
-        os.kill(workers["1"].pid, signal.SIGKILL)
+        assert second is not None
+        os.kill(second, signal.SIGKILL)
         assert not (killed / "card.json").exists(), "the run ended before it could be killed"
         out, _ = starter.communicate(timeout=900)
         assert starter.returncode == 0
