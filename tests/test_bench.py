@@ -22,6 +22,7 @@ from hetvs.config import RUNTIMES, BenchConfig
 from hetvs.errors import ArtifactError, ConfigError
 
 QUICK = BenchConfig(rounds=10, calls=10, warmup=1, gallery=1000)
+QUICK_WORDS = ["--rounds", "10", "--calls", "10", "--warmup", "1", "--gallery", "1000"]
 
 
 def order_for(folder: Path, **other: Any) -> dict[str, Any]:
@@ -94,7 +95,8 @@ def test_a_missing_runtime_is_skipped_with_its_install_line(
 ) -> None:
     monkeypatch.setattr("edge_bench.runtimes.find_spec", lambda _name: None)
     output = tmp_path / "out"
-    result = CliRunner().invoke(main, ["bench", str(bundle_folder), "--runtime", "ncnn", "-o", str(output)])
+    words = ["bench", str(bundle_folder), "--runtime", "ncnn", "-o", str(output), *QUICK_WORDS]
+    result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     assert "SKIPPED, ncnn and pnnx not installed: pip install 'hetvs[ncnn]'" in result.stdout
     (entry,) = json.loads((output / "report.json").read_text())["results"]
@@ -114,20 +116,7 @@ def test_a_crashing_worker_fails_alone(bundle_folder: Path, tmp_path: Path, monk
     monkeypatch.setattr(bench_module, "Worker", DyingWorker)
     dying = copy_of(bundle_folder, tmp_path / "dying")
     output = tmp_path / "out"
-    words = [
-        "bench",
-        str(bundle_folder),
-        str(dying),
-        "-o",
-        str(output),
-        "--rounds",
-        "10",
-        "--calls",
-        "10",
-        "--gallery",
-        "100",
-        "--json",
-    ]
+    words = ["bench", str(bundle_folder), str(dying), "-o", str(output), "--json", *QUICK_WORDS]
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 3
     assert "FAIL: dying in onnxruntime" in result.stderr
@@ -157,7 +146,8 @@ def test_a_benchmark_keeps_every_sample_and_a_twin_costs_the_same(measured: Benc
             assert len(r.wall_ns) == 10 * m.facts["runs_per_call"]
         assert m.parity["max_abs"] < 1e-5
         assert m.facts["file_bytes"] > 0
-    assert measured.ratio(first.bundle, second.bundle).median == pytest.approx(1, abs=0.2)
+    # Wide, because a neighbour may come and go: what is checked is that equal work does not cost half or double.
+    assert measured.ratio(first.bundle, second.bundle).median == pytest.approx(1, abs=0.4)
 
 
 def test_the_command_writes_both_reports_and_guards_against_a_slowdown(
