@@ -196,25 +196,14 @@ def test_a_prefix_is_cut_then_normalised(rotated: Path, data: Path, manifest: Ma
 def test_prefixes_of_a_space_that_is_not_rotated_are_refused(
     cloud: Path, rotated: Path, data: Path, manifest: Manifest, tiny_student: StudentConfig, tmp_path: Path
 ) -> None:
+    pair = ("--gallery-model", rotated, "--query-model", rotated / ".." / "rotated")
     for words, said in (
         (("embed", data, "--model", cloud, "--dim", CUT), "it is not rotated; run `hetvs rotate`"),
         (("embed", data, "--model", rotated, "--dim", 5), "has 1 to 4 components, not 5"),
         (("export", cloud, "--data", data, "--dim", CUT), "it is not rotated; run `hetvs rotate`"),
         (("train-student", data, "--teacher", cloud, "--prefixes", CUT), "it is not rotated; run `hetvs rotate`"),
         (("train-student", data, "--teacher", rotated, "--prefixes", "2,4"), "a prefix of 4 is the whole vector"),
-        (
-            (
-                "evaluate",
-                data,
-                "--gallery-model",
-                rotated,
-                "--query-model",
-                rotated / ".." / "rotated",
-                "--prefixes",
-                4,
-            ),
-            "a prefix of 4 is the whole vector",
-        ),
+        (("evaluate", data, *pair, "--prefixes", 4), "a prefix of 4 is the whole vector"),
     ):
         result = hetvs(*words, "-o", tmp_path / words[0])
         assert result.exit_code == 1, result.output

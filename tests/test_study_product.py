@@ -1,9 +1,8 @@
-"""The study of products: its plan, other people's losses, what a judged pair says, rows and page."""
+"""The study of products: its plan, what a judged pair says, rows and page."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -11,48 +10,32 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-import torch
-import torch.nn.functional as F
 from click.testing import CliRunner
 
-from hetvs.artifacts import EmbeddingSet, ModelCard
+from hetvs.artifacts import EmbeddingSet
 from hetvs.cli import main as hetvs
-from hetvs.config import EvaluateConfig, StudentConfig
+from hetvs.config import EvaluateConfig
 from hetvs.errors import ArtifactError
-from hetvs.files import read_json
-from hetvs.losses import LOSSES
-from hetvs.losses.batch import Batch
 from hetvs.manifest import Manifest
 from hetvs.retrieval.judge import evaluate
 from hetvs.retrieval.matrix import Contender, Judged
 from hetvs.retrieval.protocols import protocol_of
 from hetvs.retrieval.thresholds import calibrate, realised_fpir
-from hetvs.settings import read_config
-from hetvs.training.student import train_student
-from studies import columns, product_pair, product_prefixes, product_rival, product_speed, product_vectors
+from studies import product_pair
 from studies.compatibility.cases import EMOJI
 from studies.product.__main__ import SEEDS, main
 from studies.product.certified import EDGE_ALONE
-from studies.product.losses import RIVALS, mse, multi_similarity, nt_xent
 from studies.product.page import PARTS, page
 from studies.product.pair import MAPPED, OWN, RATES, UNMAPPED, Pair, judge_pair, together
 from studies.product.plan import NAME, RIVAL_OF, VECTORS, ProductPlanner
-from studies.shared.cases import Case, Dataset, Places
+from studies.shared.cases import Case, Places
 from studies.shared.jobs import Job, with_needs
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
 from studies.shared.rows import MEAN, Row, replace_rows
-from tests.conftest import draw_shapes
+from tests.tiny_product import PROGRAMS, jobs_of
 
 ROOT = Path(__file__).parents[1]
-PROGRAMS = {
-    "studies.columns": columns.main,
-    "studies.product_pair": product_pair.main,
-    "studies.product_prefixes": product_prefixes.main,
-    "studies.product_rival": product_rival.main,
-    "studies.product_speed": product_speed.main,
-    "studies.product_vectors": product_vectors.main,
-}
 JUDGE = EvaluateConfig(protocol="B", false_rates=RATES, draws=100, threads=1)
 Vectors = Callable[..., EmbeddingSet]
 
@@ -61,10 +44,6 @@ Vectors = Callable[..., EmbeddingSet]
 def planner(tmp_path: Path) -> ProductPlanner:
     """The real study, on the real recipes."""
     return ProductPlanner(Places(home=tmp_path / "runs", recipes=ROOT / "docs/recipes"), SEEDS)
-
-
-def jobs_of(planner: ProductPlanner) -> list[Job]:
-    return with_needs(job for part in PARTS for job in part.jobs(planner))
 
 
 def parse(words: list[str]) -> None:
@@ -125,47 +104,6 @@ def test_dry_run_of_a_part(tmp_path: Path) -> None:
     assert done.exit_code == 0, done.output
     assert "emoji-product/1-80-default-s0 pair" in done.stdout
     assert "rival" not in done.stdout
-
-
-def batch(seed: int = 0) -> Batch:
-    """Five images: two of class 0, one of class 1, two without a label."""
-    generator = torch.Generator().manual_seed(seed)
-    query, teacher = (F.normalize(torch.randn(5, 4, generator=generator), dim=1) for _ in range(2))
-    empty = torch.zeros(0)
-    return Batch(
-        query_BD=query,
-        teacher_BD=teacher,
-        labels_B=torch.tensor([0, 0, 1, -1, -1]),
-        images_B=torch.tensor([7, 3, 0, 4, 9]),
-        keys_SD=empty,
-        key_images_S=empty,
-        key_labels_S=empty,
-        prototypes_CD=empty,
-        scale=1.0,
-    )
-
-
-def test_mse_is_the_mean_over_all_components() -> None:
-    right_angle = replace(batch(), query_BD=torch.tensor([[1.0, 0.0]]), teacher_BD=torch.tensor([[0.0, 1.0]]))
-    assert mse(right_angle, None).item() == 1.0
-
-
-def test_multi_similarity_is_that_of_the_paper_by_class_against_the_teacher() -> None:
-    shown = batch()
-    score = (shown.query_BD @ shown.teacher_BD.T).tolist()
-    label = [0, 0, 1, "a", "b"]  # an image without a label is alone in its class
-    total = 0.0
-    for i in range(5):
-        near = sum(math.exp(-2 * (score[i][j] - 0.5)) for j in range(5) if label[i] == label[j])
-        far = sum(math.exp(50 * (score[i][j] - 0.5)) for j in range(5) if label[i] != label[j])
-        total += math.log(1 + near) / 2 + math.log(1 + far) / 50
-    assert multi_similarity(shown, None).item() == pytest.approx(total / 5, rel=1e-5)
-
-
-def test_nt_xent_is_the_cross_entropy_of_finding_the_own_vector() -> None:
-    shown = batch(1)
-    logits = shown.query_BD @ shown.teacher_BD.T / 0.07
-    assert nt_xent(shown, None).item() == pytest.approx(F.cross_entropy(logits, torch.arange(5)).item(), rel=1e-5)
 
 
 def sides(manifest: Manifest, make_vectors: Vectors, seed: int = 2) -> tuple[EmbeddingSet, EmbeddingSet]:
@@ -308,100 +246,3 @@ def test_the_page_says_of_every_claim_whether_it_is_met() -> None:
     assert f"mAP: ours is below the student {similarity_arm}" in said
     assert f"mAP: ours may or may not be above the student {xent_arm}" in said
     assert "At most 1.05 times the CPU time of the fastest is not met: 1.060" in said
-
-
-TINY = (
-    'backbone = "hetvs/edgenet"\nwidth = 0.5\ndepth = 1\nimg_size = 16\nsource_size = 24\nepochs = 2\nbatch_size = 16\n'
-    "views = 2\nqueue = 24\nblocks = 0\namp = 'off'\nthreads = 1\n"
-)
-
-
-@pytest.fixture
-def recipe(tmp_path: Path) -> Path:
-    """A student that trains in a second."""
-    path = tmp_path / "student.toml"
-    path.write_text(TINY)
-    return path
-
-
-@pytest.fixture
-def registry() -> Iterator[None]:
-    """Take back what a command adds to the losses that the trainer of this process knows."""
-    before = dict(LOSSES)
-    yield
-    LOSSES.clear()
-    LOSSES.update(before)
-
-
-@pytest.mark.parametrize("loss", RIVALS)
-def test_a_rival_joins_the_space_by_its_loss_alone(
-    loss: str, shapes_folder: Path, shapes_cloud: Path, recipe: Path, tmp_path: Path, registry: None
-) -> None:
-    words = [str(shapes_folder), "--teacher", str(shapes_cloud), "--config", str(recipe), "--loss", loss]
-    done = CliRunner().invoke(product_rival.main, [*words, "-o", str(tmp_path / "rival")])
-    assert done.exit_code == 0, done.output
-    card, cloud = (ModelCard.load(folder) for folder in (tmp_path / "rival", shapes_cloud))
-    assert card.space == cloud.space
-    assert card.training["terms"] == {loss: 1.0}
-    assert card.validation["val/cosine"] > 0.2
-
-
-def test_vectors_of_a_recipe_teach_a_student(
-    shapes_folder: Path, shapes_cloud: Path, shapes: Manifest, recipe: Path, tmp_path: Path
-) -> None:
-    words = [str(shapes_folder), "--teacher", str(shapes_cloud), "--config", str(recipe), "--threads", "1"]
-    done = CliRunner().invoke(product_vectors.main, [*words, "-o", str(tmp_path / "vectors")])
-    assert done.exit_code == 0, done.output
-    handed_out = EmbeddingSet.load(tmp_path / "vectors")
-    assert set(handed_out.ids) == {*shapes.ids[shapes.rows("train")], *shapes.ids[shapes.rows("val")]}
-    card = train_student(shapes, tmp_path / "vectors", tmp_path / "edge", read_config(StudentConfig, recipe))
-    assert card.space == handed_out.space
-
-
-@pytest.mark.slow
-def test_the_speed_of_every_loss_is_beside_ours(
-    shapes_folder: Path,
-    shapes_cloud: Path,
-    recipe: Path,
-    tmp_path: Path,
-    registry: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(product_speed, "ROUNDS", 2)
-    words = [str(shapes_folder), "--teacher", str(shapes_cloud), "--config", str(recipe)]
-    done = CliRunner().invoke(product_speed.main, [*words, "-o", str(tmp_path / "speed")])
-    assert done.exit_code == 0, done.output
-    found = read_json(tmp_path / "speed" / "speed.json")
-    assert set(found) == {DEFAULT, *RIVALS}
-    assert found[DEFAULT]["cpu_ratio"] == [1.0, 1.0, 1.0]
-    assert all(values["images_per_cpu_s"] > 0 for values in found.values())
-
-
-def run_here(job: Job) -> None:
-    """Run a job in this process."""
-    words = job.begin()
-    command = hetvs if words[0] == "hetvs" else PROGRAMS[words[2]]
-    done = CliRunner().invoke(command, words[1:] if words[0] == "hetvs" else words[3:])
-    assert done.exit_code == 0, f"{job.name}: {done.output}"
-    assert job.state() == "done"
-
-
-@pytest.mark.slow
-def test_every_part_runs_and_is_on_the_page(tmp_path: Path, registry: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(product_speed, "ROUNDS", 2)
-    recipes = tmp_path / "recipes"
-    recipes.mkdir()
-    cloud = (
-        "dim = 8\nimg_size = 24\nsource_size = 24\ndepth = 1\nepochs = 3\nbatch_size = 16\namp = 'off'\nthreads = 1\n"
-    )
-    (recipes / "shapes-cloud.toml").write_text("backbone = 'hetvs/edgenet'\n" + cloud)
-    (recipes / "shapes-student-1-80.toml").write_text(TINY)
-    folder = draw_shapes(tmp_path / "data", classes=48)
-    dataset = Dataset(name="shapes", folder=folder, protocols=("B",), fetched=False)
-    planner = ProductPlanner(Places(home=tmp_path / "runs", recipes=recipes), (0,), dataset)
-    for job in jobs_of(planner):
-        run_here(job)
-    rows = [row for part in PARTS for row in part.rows(planner)]
-    assert {row.method for row in rows} >= {DEFAULT, CLOUD, VECTORS, *RIVAL_OF, f"{DEFAULT}, {MAPPED}"}
-    replace_rows(tmp_path / "results.json", NAME, rows)
-    assert "Nothing measured yet." not in page(rows)
