@@ -10,7 +10,7 @@ import hashlib
 import io
 import tarfile
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO
 
 from hetvs.errors import ArtifactError
@@ -81,7 +81,9 @@ def _scan(shard: Path) -> dict[str, Span]:
     """Return where the bytes of each plain file in a tar are."""
     try:
         with tarfile.open(shard, "r:") as tar:
-            return {member.name: (member.offset_data, member.size) for member in tar if _is_image(member)}
+            # `tar cf x.tar .` writes ./a.png, which a path of ours never says.
+            images = (member for member in tar if _is_image(member))
+            return {PurePosixPath(member.name).as_posix(): (member.offset_data, member.size) for member in images}
     except tarfile.TarError as error:
         raise ArtifactError(f"{shard}: not a plain tar file: {error}; unpack a compressed one") from error
 

@@ -117,6 +117,14 @@ def test_a_tar_of_another_making_is_read_without_an_index(sharded: Path, tmp_pat
         open_rgba(tar / "000000099.png")
 
 
+def test_a_tar_of_a_folder_has_the_names_without_its_dot(letters: Path, tmp_path: Path) -> None:
+    image = next(letters.rglob("*.png"))
+    with tarfile.open(tmp_path / "x.tar", "w") as tar:
+        tar.add(image, f"./{image.name}")
+    with open_image(tmp_path / "x.tar" / image.name) as found:
+        assert found.read() == image.read_bytes()
+
+
 def spoilt(sharded: Path, folder: Path, index: str) -> Path:
     tar = folder / "images-000000.tar"
     tar.write_bytes((sharded / "images-000000.tar").read_bytes())

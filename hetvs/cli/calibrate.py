@@ -58,17 +58,17 @@ def calibrate(
     if as_json:
         click.echo(path.read_text(encoding="utf-8"))
     tested = Judged.of(manifest, on["test"])
-    for point in found.paragon.tpir:
-        threshold = point.threshold.value
-        if threshold is None:
-            continue
-        mapped = found.map.from_paragon(threshold)
-        own = percent(realised_fpir(tested, gallery, gallery, (threshold,), judging)[0])
-        swapped = [percent(rate) for rate in realised_fpir(tested, query, gallery, (mapped, threshold), judging)]
+    known = {p.target: p.threshold.value for p in found.paragon.tpir if p.threshold.value is not None}
+    plain = list(known.values())
+    mapped = [found.map.from_paragon(threshold) for threshold in plain]
+    # Each call scores a whole gallery, so all thresholds are judged in two.
+    own = realised_fpir(tested, gallery, gallery, plain, judging) if known else []
+    swapped = realised_fpir(tested, query, gallery, [*mapped, *plain], judging) if known else []
+    for n, target in enumerate(known):
         click.echo(
-            f"FPIR {100 * point.target:g} % on val: the paragon's threshold {threshold:.3f} becomes {mapped:.3f}. "
-            f"Of the unmated queries of test the paragon accepts {own} % at it, "
-            f"{query.name} {swapped[0]} % mapped and {swapped[1]} % unmapped",
+            f"FPIR {100 * target:g} % on val: the paragon's threshold {plain[n]:.3f} becomes {mapped[n]:.3f}. "
+            f"Of the unmated queries of test the paragon accepts {percent(own[n])} % at it, "
+            f"{query.name} {percent(swapped[n])} % mapped and {percent(swapped[len(known) + n])} % unmapped",
             err=as_json,
         )
     click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)

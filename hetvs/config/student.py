@@ -96,4 +96,4 @@ class StudentConfig(TrainConfig):
     def active_terms(self) -> dict[str, float]:
         """Return the weights above 0, by term."""
         weights = {name: getattr(self, name) for name in TERMS if getattr(self, name) > 0}
-        return {**weights, PREFIXES: self.prefix_weight} if self.prefixes else weights
+        return {**weights, PREFIXES: self.prefix_weight} if self.prefix_dims else weights

@@ -17,7 +17,7 @@ from hetvs.retrieval.examples import worst_and_best
 from hetvs.retrieval.flips import flips_of
 from hetvs.retrieval.intervals import Estimate, Unit
 from hetvs.retrieval.matrix import Contender, Judged, require_contest
-from hetvs.retrieval.open_judge import judge_open_set
+from hetvs.retrieval.open_judge import OpenSet, judge_open_set
 from hetvs.retrieval.prefix_judge import judge_prefixes
 from hetvs.retrieval.protocols import Protocol, class_overlap
 from hetvs.retrieval.report import Cell, Judgement, ModelFacts, Report, Setup
@@ -51,15 +51,18 @@ def evaluate(
     if config.by:
         asked = judged.rows[evidence.columns.positions]
         slices = breakdown(evidence, manifest.column(config.by)[asked], names, config)
-    vectors = {c.name: judged.align(c) for c in (gallery, *queries)}
+    open_set: tuple[OpenSet, ...] = ()
+    if config.open_set:
+        vectors = {c.name: judged.align(c) for c in (gallery, *queries)}
+        open_set = judge_open_set(judged, gallery.name, vectors, evidence.unit, config)
     return Report(
         setup=setup,
         models=tuple(facts_of(c, gallery) for c in (gallery, *queries, *([baseline] if baseline else []))),
         cells=_cells(evidence),
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
-        open_set=judge_open_set(judged, gallery.name, vectors, evidence.unit, config) if config.open_set else (),
+        open_set=open_set,
         certificates=judge_certificates(manifest, evidence, gallery, list(queries), config) if config.certify else (),
-        prefixes=judge_prefixes(judged, gallery, queries, evidence.unit, config) if config.prefixes else (),
+        prefixes=judge_prefixes(judged, gallery, queries, evidence.unit, config) if config.prefix_dims else (),
         notes=notes_of(judged, setup, config.ks),
     )
 

@@ -66,14 +66,14 @@ class Judged:
 
         Raises ArtifactError with the number of ids that have no vector, and the first of them.
         """
-        row_of = {image_id: row for row, image_id in enumerate(contender.vectors.ids)}
-        missing = [image_id for image_id in self.ids.tolist() if image_id not in row_of]
+        rows = contender.vectors.rows_of(self.ids.tolist())
+        missing = self.ids[rows < 0].tolist()
         if missing:
             raise ArtifactError(
                 f"{contender.source or contender.name}: {len(missing)} of {len(self.ids)} judged images have no "
                 f"vector, the first is {missing[0]!r}; embed the whole split"
             )
-        aligned: np.ndarray = contender.vectors.vectors_ND[[row_of[image_id] for image_id in self.ids.tolist()]]
+        aligned: np.ndarray = contender.vectors.vectors_ND[rows]
         return aligned
 
     def items(self, positions: np.ndarray, vectors_nD: np.ndarray) -> Items:

@@ -85,7 +85,7 @@ def first_then_others() -> Iterator[None]:
 
 def is_restart() -> bool:
     """Whether torchrun started this process again, after one of them had died."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    return _restarts() > 0
 
 
 def cores() -> int:

@@ -24,7 +24,7 @@ from hetvs.training.given import Given, name_of, open_given, require_known, spac
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.precision import choose_amp
-from hetvs.training.processes import first_then_others, is_first, largest_share, wait_for_all
+from hetvs.training.processes import cores, first_then_others, is_first, largest_share, wait_for_all
 from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, with_architecture
@@ -57,7 +57,7 @@ def train_student(
     config = with_architecture(config)
     prepare(config)
     store = images_of(manifest, config)
-    teacher = open_given(teacher_path, threads=config.threads)
+    teacher = open_given(teacher_path, threads=config.threads or cores())
     require_prefixes(space_of(teacher), config.prefix_dims)
     for table, rows in ((store.manifest, store.rows), (manifest, manifest.rows("val", config.rows))):
         require_known(teacher, teacher_path, table, rows)
