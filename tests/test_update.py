@@ -80,11 +80,27 @@ def test_strength_0_is_the_training_of_a_free_model_bit_for_bit(
         assert card.space == free.space, "nothing ties it to the old space"
 
 
+def test_a_tied_model_of_the_same_backbone_starts_from_the_old_weights(
+    shapes: Manifest, old_run: Path, old_vectors: Path, tmp_path: Path
+) -> None:
+    """Named as a start, the old run gives the same weights; where it cannot be one, nothing is started from."""
+    once = replace(TINY, epochs=1)
+    warm = train_update(shapes, old_run, tmp_path / "warm", once)
+    named = train_update(shapes, old_run, tmp_path / "named", replace(once, warm=False, start=str(old_run)))
+    assert warm.weights_digest == named.weights_digest
+    assert warm.training["start"] == str(old_run)
+    cold = train_update(shapes, old_run, tmp_path / "cold", replace(once, warm=False))
+    assert cold.weights_digest != warm.weights_digest
+    for name, old, changed in (("wider", old_run, {"width": 2.0}), ("vectors", old_vectors, {})):
+        card = train_update(shapes, old, tmp_path / name, replace(once, **changed))
+        assert card.training["start"] == "", name
+
+
 @pytest.mark.parametrize("unseen", ["restrict", "soft"])
 def test_a_route_for_unseen_classes(shapes: Manifest, old_run: Path, tmp_path: Path, unseen: str) -> None:
     card = train_update(shapes, old_run, tmp_path / "v2", replace(TINY, method="influence", unseen=unseen))
     name = "soft_influence" if unseen == "soft" else "influence"
-    assert card.training["terms"] == {name: 1.0}
+    assert card.training["terms"] == {name: 3.0}
     assert metrics(tmp_path / "v2")[-1][name] > 0
 
 
@@ -164,7 +180,7 @@ def test_the_command_says_its_method_and_what_comes_next(shapes_folder: Path, ol
     typed = "--backbone hetvs/edgenet --depth 1 --img-size 24 --source-size 24 --epochs 1 -b 16 --amp off --threads 1"
     result = CliRunner().invoke(main, [*words, *typed.split()])
     assert result.exit_code == 0, result.output
-    assert result.stderr.startswith("method default: own head 1, influence 1, anchor 5\n")
+    assert result.stderr.startswith("method default: own head 1, influence 3, anchor 10\n")
     assert f"{tmp_path / 'v2/own'}: the full vector, in a space of its own\n" in result.stdout
     assert result.stdout.endswith(
         f"next: hetvs evaluate {shapes_folder} --old {old_run} --query-model {tmp_path / 'v2'} -o report\n"

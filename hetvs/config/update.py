@@ -33,9 +33,12 @@ class UpdateConfig(LabelConfig):
         "influence on classes that the old classifier lacks: class means, no term, or the old model's soft answer",
         choices=UNSEEN_CHOICES,
     )
-    influence: float = setting(1.0, "weight of the old prototypes")
-    soft_influence: float = setting(1.0, "weight of the old prototypes with unseen = soft")
-    anchor: float = setting(5.0, "weight of 1 - cos to the old model's vector of the same crop")
+    warm: bool = setting(
+        True, "start from the old run's weights, where it has the same backbone and nothing else is said"
+    )
+    influence: float = setting(3.0, "weight of the old prototypes")
+    soft_influence: float = setting(3.0, "weight of the old prototypes with unseen = soft")
+    anchor: float = setting(10.0, "weight of 1 - cos to the old model's vector of the same crop")
     contrastive: float = setting(1.0, "weight of the pull to old vectors of the same label and the push from others")
     ract: float = setting(1.0, "weight of the softmax against old and new vectors of other labels")
     lce: float = setting(1.0, "weight of old class centres and of what is farther from one than every old vector")
@@ -86,9 +89,9 @@ class UpdateConfig(LabelConfig):
         """Return the weights above 0, by term.
 
         >>> UpdateConfig(strength=0.5).active_terms()
-        {'influence': 0.5, 'anchor': 2.5}
+        {'influence': 1.5, 'anchor': 5.0}
         >>> UpdateConfig(method="influence", unseen="soft").active_terms()
-        {'soft_influence': 1.0}
+        {'soft_influence': 3.0}
         """
         soft = self.unseen == "soft"
         names = ["soft_influence" if soft and name == "influence" else name for name in UPDATE_METHODS[self.method]]

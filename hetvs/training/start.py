@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from hetvs.config import TrainConfig
+from hetvs.artifacts import is_bundle
+from hetvs.config import TrainConfig, UpdateConfig
+from hetvs.contenders import Entrant
 from hetvs.errors import ConfigError
 from hetvs.models.backbones import SEARCHED, Backbone, build_backbone, options_of
 from hetvs.models.embedder import Embedder
@@ -33,6 +36,17 @@ def with_architecture(config: R) -> R:
     return replace(config, arch=json.dumps(encode(arch)), backbone=SEARCHED, img_size=arch.img_size)
 
 
+def warm_start(config: UpdateConfig, old: Entrant) -> UpdateConfig:
+    """Return `config` with the old run as its start: where something ties the model to it, the backbone is the same,
+    and no other start is named. A bundle or vectors have no weights to start from.
+    """
+    if not config.warm or not config.tied or config.start or old.card is None or is_bundle(old.folder):
+        return config
+    options = options_of(config.backbone, asdict(config))
+    same = (old.card.backbone, _shape(old.card.backbone_options)) == (config.backbone, _shape(options))
+    return replace(config, start=str(old.folder)) if same else config
+
+
 def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
     """Return the embedder that `config` describes and its backbone, with the weights of `config.start` if given.
 
@@ -46,8 +60,7 @@ def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
     model = Embedder(backbone.trunk, backbone.features, dim, backbone.preprocess)
     if config.start:
         first, card = load_run(Path(config.start))
-        shapes = [{k: v for k, v in o.items() if k != "activation"} for o in (card.backbone_options, options)]
-        if card.backbone != config.backbone or shapes[0] != shapes[1]:
+        if card.backbone != config.backbone or _shape(card.backbone_options) != _shape(options):
             raise ConfigError(
                 f"start {config.start} is {card.backbone} {card.backbone_options}, not {config.backbone} {options}"
             )
@@ -55,3 +68,8 @@ def build_model(config: TrainConfig, dim: int) -> tuple[Embedder, Backbone]:
         if card.dim == dim:
             model.projection.load_state_dict(first.projection.state_dict())
     return model, backbone
+
+
+def _shape(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a backbone that its weights depend on."""
+    return {name: value for name, value in options.items() if name != "activation"}

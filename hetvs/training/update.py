@@ -29,7 +29,7 @@ from hetvs.training.old_model import OldImages, OldModel
 from hetvs.training.precision import choose_amp
 from hetvs.training.pull import Pull
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
-from hetvs.training.start import build_model, with_architecture
+from hetvs.training.start import build_model, warm_start, with_architecture
 from hetvs.training.student_stage import class_numbers
 from hetvs.training.teacher import Classifier, leading, numbered
 from hetvs.training.teacher_views import Crops, LiveViews, StoredViews, TeacherViews
@@ -56,6 +56,7 @@ def train_update(
     if len(classes) < 2:
         raise ManifestError(f"{manifest.source}: {len(classes)} train classes; an update needs at least 2")
     entrant = enter(old_path, old_path.resolve().name)
+    config = warm_start(config, entrant)
     dim = config.dim or entrant.seat[1].dim
     embedder, backbone = build_model(config, dim)
     head = PrototypeHead(len(classes), dim, scale=config.scale, margin=config.margin)
@@ -138,6 +139,7 @@ def _facts(
         "old": old.entrant.name,
         "old_weights": old.entrant.digest,
         "method": config.method,
+        "start": config.start,
         "unseen": config.unseen,
         "terms": config.active_terms(),
         "focal": config.focal,

@@ -6,14 +6,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hetvs.config import UPDATE_METHODS
 from studies.shared.book import KINDS, Book, fetch
-from studies.shared.cases import Dataset, Places
+from studies.shared.cases import Dataset, Places, slug
 from studies.shared.jobs import Job
 from studies.shared.methods import Values, options
 
 SMALL, WIDE = "updates-small.toml", "updates-wide.toml"
 FREE, DEFAULT, PLAIN = "free", "default", "influence"
+COLD, WARM = "default, cold start", "influence, warm start"
+PUBLISHED: Values = {"warm": False}  # the papers start anew; here every model starts with the weights of ImageNet
+ARMS: dict[str, Values] = {
+    DEFAULT: {"method": "default"},
+    COLD: {"method": "default", **PUBLISHED},
+    PLAIN: {"method": "influence", "influence": 10.0, **PUBLISHED},  # of 1, 3 and 10 the best on val
+    WARM: {"method": "influence", "influence": 10.0},
+    **{
+        method: {"method": method, **PUBLISHED}
+        for method in ("lce", "unibct", "mixbct", "contrastive", "ract", "anchor")
+    },
+}
 EMOJI = Dataset(name="emoji", folder=Path("data/emoji-192"), protocols=("B",), rows="core=1")
 FETCHED_PX = 192  # the size at which the folder is drawn, for every study
 FEWER_VENDORS = "core=1,domain!=mozilla,domain!=openmoji,domain!=microsoft"
@@ -31,7 +42,7 @@ class Version:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Versions, oldest first, and the methods by which each newer one is tied to the one before it."""
+    """Versions, oldest first, and the arms by which each newer one is tied to the one before it."""
 
     name: str
     versions: tuple[Version, ...]
@@ -44,8 +55,8 @@ class Scenario:
 
 
 SCENARIOS = (
-    Scenario("extended-data", (Version(SMALL, FEWER_VENDORS), Version(SMALL)), tuple(UPDATE_METHODS)),
-    Scenario("extended-class", (Version(SMALL, "core=1,half=first"), Version(SMALL)), tuple(UPDATE_METHODS)),
+    Scenario("extended-data", (Version(SMALL, FEWER_VENDORS), Version(SMALL)), tuple(ARMS)),
+    Scenario("extended-class", (Version(SMALL, "core=1,half=first"), Version(SMALL)), tuple(ARMS)),
     Scenario("extended-backbone", (Version(SMALL), Version(WIDE)), (DEFAULT, PLAIN)),
     Scenario(
         "chain",
@@ -114,8 +125,8 @@ class UpdatePlanner:
 
     def _tied(self, version: Version, method: str, old: Job, seed: int) -> Job:
         words = ["hetvs", "train-update", str(self.dataset.folder)]
-        values = {"old": old.output, "method": method, "seed": NEW_SEED + seed}
-        return self._train(f"{old.output.name}-then-{_stem(version)}-{method}", words, version, values, (old,))
+        values = {"old": old.output, **ARMS[method], "seed": NEW_SEED + seed}
+        return self._train(f"{old.output.name}-then-{_stem(version)}-{slug(method)}", words, version, values, (old,))
 
     def _train(self, name: str, words: list[str], version: Version, values: Values, after: tuple[Job, ...]) -> Job:
         recipe = self.places.recipes / version.recipe
