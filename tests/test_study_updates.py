@@ -64,7 +64,7 @@ def test_every_command_would_be_taken_and_nothing_is_trained_twice(planner: Upda
 
 def test_every_scenario_has_its_models(planner: UpdatePlanner) -> None:
     models = planner.models(["chain"])
-    assert len(models) == 3 * (1 + 2 * 3)
+    assert len(models) == 3 * (1 + 3)
     last = next(judged for judged in models if judged.version == 3 and judged.method == DEFAULT)
     assert " ".join(last.columns.words).count("--gallery") == 3
     free = next(judged for judged in planner.models(["extended-data"]) if judged.method == FREE)

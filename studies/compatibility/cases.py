@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from hetvs.retrieval.protocols import UNSEEN_DOMAINS
@@ -24,6 +25,12 @@ UNSEEN = Dataset(
     rows=EMOJI.rows,
     trained=",".join([EMOJI.rows, *(f"domain!={domain}" for domain in UNSEEN_DOMAINS)]),
 )
+# A chain of models that takes minutes, for studies whose claim is another one.
+SMALL = Dataset(
+    name="emoji-small", family=EMOJI.name, recipes="emoji-small", folder=EMOJI.folder, protocols=("B",), rows=EMOJI.rows
+)
+SMALL_UNSEEN = replace(SMALL, name="emoji-small-unseen", protocols=("C",), trained=UNSEEN.trained)
+SMALL_SIZE = "1/14"
 ABLATED = "1/80"
 SIZES = ("1/10", "1/23", "1/80", "1/200")
 ABLATIONS = (

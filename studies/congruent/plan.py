@@ -18,14 +18,16 @@ COMPARISON = Kind(name="comparison", whole="comparison.json", threaded=True)
 FASHION = Path("data/fashion-mnist")
 RECIPE = "fashion-classifier.toml"
 SCENARIOS = {"growing": "half=first", "same": ""}  # what the old model was trained on
-NONE, NAIVE, FOCAL, ELODI, PARAGON = "no treatment", "naive", "focal", "elodi", "ensemble"
-METHODS = (NONE, NAIVE, FOCAL, ELODI, PARAGON)
-MEMBERS = 4  # of an ensemble; ELODI's paper has 8
+NONE, WARM, NAIVE, FOCAL, ELODI, PARAGON = "no treatment", "warm start", "naive", "focal", "elodi", "ensemble"
+METHODS = (NONE, WARM, NAIVE, FOCAL, ELODI, PARAGON)
+MEMBERS = 3  # of an ensemble; ELODI's paper has 8
 SETTINGS: dict[str, Values] = {
+    WARM: {},
     NAIVE: {"congruent": "naive"},
-    FOCAL: {"congruent": "focal"},
-    ELODI: {"congruent": "elodi", "kappa": 0.8},
+    FOCAL: {"congruent": "focal", "kappa": 0.1, "new_bias": 0.3},
+    ELODI: {"congruent": "elodi", "kappa": 0.1},
 }
+STARTED = (WARM, FOCAL)  # from the old weights; warm start alone says what the treatment adds to that
 NEW_SEED, OLD_MEMBER_SEED, NEW_MEMBER_SEED = 10, 20, 30  # the first seed of each kind of network; old ones begin at 0
 
 
@@ -83,6 +85,7 @@ class CongruentPlanner:
             return [old], [self._alone("same", NEW_SEED + seed)]
         name = f"{scenario}-{slug(method)}-s{NEW_SEED + seed}"
         values = {**SETTINGS[method], "old": old.output, "seed": NEW_SEED + seed}
+        values |= {"start": old.output} if method in STARTED else {}
         return [old], [self._train(name, values, (old,))]
 
     def _ensemble(self, scenario: str, first: int) -> list[Job]:

@@ -1,6 +1,6 @@
 """Flips of search: what a focal weight saves when a small model asks the cloud's gallery.
 
-Nothing is trained here: the default student and the one with a focal weight are cases of the study of compatibility.
+The cloud model and its students are those of the small chain: the default loss, and the same with a focal weight.
 """
 
 from __future__ import annotations
@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hetvs.retrieval.words import metric_name, percent
-from studies.compatibility.cases import ABLATED, EMOJI
-from studies.compatibility.cases import SEEDS as STUDENT_SEEDS
-from studies.shared.cases import Case, Dataset, Places
+from studies.compatibility.cases import SMALL, SMALL_SIZE
+from studies.shared.cases import Case, Dataset, Model
 from studies.shared.contest import NFR, Contest, measured
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
@@ -22,23 +21,30 @@ METRICS = (NFR, "map")
 PAIR = "q,g"
 
 
-def search_rows(
-    study: str, module: str, places: Places, dataset: Dataset = EMOJI, seeds: Sequence[int] = STUDENT_SEEDS
-) -> list[Row]:
+def cases_of(dataset: Dataset) -> tuple[Case, Case, Case]:
+    """Return the cloud model, the default student and the focal one."""
+    return Case(dataset, "1", CLOUD), Case(dataset, SMALL_SIZE, DEFAULT), Case(dataset, SMALL_SIZE, FOCUSED)
+
+
+def search_models(planner: Planner, dataset: Dataset = SMALL) -> list[Model]:
+    """Return what is trained and judged, a model per case and seed."""
+    return [model for case in cases_of(dataset) for model in planner.models(case)]
+
+
+def search_rows(study: str, module: str, planner: Planner, dataset: Dataset = SMALL) -> list[Row]:
     """Return NFR and mAP of the focal student less those of the default, where both and the cloud model are finished.
 
     Per seed, and the mean over the seeds; cloud/cloud -> edge/cloud under the first protocol of the data set.
     """
-    planner, protocol = Planner(places, tuple(seeds)), dataset.protocols[0]
-    cases = (Case(dataset, "1", CLOUD), *(Case(dataset, ABLATED, method) for method in (DEFAULT, FOCUSED)))
-    finished = measured(model for case in cases for model in planner.models(case))
+    cases, protocol = cases_of(dataset), dataset.protocols[0]
+    finished = measured(search_models(planner, dataset))
     if {one.case for one in finished} != set(cases):
         return []
     contest = Contest.of(protocol, finished, {case: len(planner.models(case)) for case in cases})
-    focused, default = cases[2], cases[1]
+    _, default, focused = cases
     macs = next(m.card.macs for m in finished if m.case == focused)
     command = f"python -m {module}"
-    origin = Origin(study=study, dataset=dataset.known_as, protocol=protocol, size=ABLATED, command=command)
+    origin = Origin(study=study, dataset=dataset.known_as, protocol=protocol, size=SMALL_SIZE, command=command)
     rows = []
     for (case, seed), samples in contest.samples.items():
         if case == focused and (default, seed) in contest.samples:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hetvs.retrieval.protocols import UNSEEN_DOMAINS
-from studies.compatibility.cases import UNSEEN
+from studies.compatibility.cases import SMALL_SIZE, SMALL_UNSEEN
 from studies.shared.book import KINDS
 from studies.shared.cases import Case, Places
 from studies.shared.jobs import Job, Kind
@@ -18,7 +18,7 @@ NAME = "lqf"
 SEEDS = (0, 1, 2)
 SHOTS = (1, 2, 5, 10, 20, 0)  # images of each class; 0 is all
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
-SIZE = "1/80"
+DATA = SMALL_UNSEEN.folder
 LEAKY_AGAIN = ("--activation", "leaky_relu", "--epochs", "4", "--lr", "1e-3")
 
 
@@ -67,7 +67,7 @@ class Plan:
         cloud, student = self._unseen()
         for domain in UNSEEN_DOMAINS:
             for seed in SEEDS:
-                words = ["python", "-m", "studies.lqf_compat", str(UNSEEN.folder), "--domain", domain]
+                words = ["python", "-m", "studies.lqf_compat", str(DATA), "--domain", domain]
                 words += ["--cloud", str(cloud.output), "--start", str(student.output), "--seed", str(seed)]
                 yield self._job(f"compat/{domain}-s{seed}", words, (cloud, student), RESULT)
 
@@ -75,14 +75,14 @@ class Plan:
         """Steps and seconds with and without K-FAC: with few images the Hessian has few directions, with many all."""
         cloud, student = self._unseen()
         for images in (200, 2000):
-            words = ["python", "-m", "studies.lqf_cost", str(UNSEEN.folder), "--images", str(images)]
+            words = ["python", "-m", "studies.lqf_cost", str(DATA), "--images", str(images)]
             words += ["--cloud", str(cloud.output), "--start", str(student.output)]
             yield self._job(f"cost/{images}-images", words, (cloud, student), RESULT)
 
     def bench(self) -> Job:
         """The two-stream graph beside the plain one, timed together."""
         cloud, student = self._unseen()
-        data = str(UNSEEN.folder)
+        data = str(DATA)
         words = ["hetvs", "finetune-linear", data, "--start", str(student.output), "--teacher", str(cloud.output)]
         words += ["--layers", "4", "--images", "200", "--rows", f"core=1,domain={UNSEEN_DOMAINS[0]}"]
         tuned = self._job("tuned", words, (cloud, student), Kind(name="train", whole="card.json", threaded=True))
@@ -96,15 +96,16 @@ class Plan:
     def _unseen(self) -> tuple[Job, Job]:
         """Return the cloud model without the styles that ask, and its student, made leaky by a short training."""
         planner = Planner(self.compatibility, SEEDS[:1])
-        cloud, student = (planner.models(Case(UNSEEN, size, m))[0].train for size, m in (("1", CLOUD), (SIZE, DEFAULT)))
+        cases = Case(SMALL_UNSEEN, "1", CLOUD), Case(SMALL_UNSEEN, SMALL_SIZE, DEFAULT)
+        cloud, student = (planner.models(case)[0].train for case in cases)
         recipe = student.recipes[0]
-        words = ["hetvs", "train-student", str(UNSEEN.folder), "--teacher", str(cloud.output), "--config", str(recipe)]
-        words += ["--rows", UNSEEN.trained, "--start", str(student.output), *LEAKY_AGAIN]
+        words = ["hetvs", "train-student", str(DATA), "--teacher", str(cloud.output), "--config", str(recipe)]
+        words += ["--rows", SMALL_UNSEEN.trained, "--start", str(student.output), *LEAKY_AGAIN]
         return cloud, self._job("leaky-student", words, (cloud, student), KINDS["train"], (recipe,))
 
     def _start(self) -> Job:
         recipe = self.places.recipes / "lqf-start.toml"
-        words = ["hetvs", "train-teacher", str(UNSEEN.folder), "--config", str(recipe)]
+        words = ["hetvs", "train-teacher", str(DATA), "--config", str(recipe)]
         return self._job("start", words, (), KINDS["train"], (recipe,))
 
     def _leaky_start(self) -> Job:

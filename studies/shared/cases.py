@@ -21,9 +21,9 @@ class Places:
 class Dataset:
     """A data set as a study judges it: `rows` filters what is embedded, `fetched` sets are built by name.
 
-    A variant has a `family`: the data set whose recipes it trains by and whose name its rows carry. `trained`
-    filters what it is trained on, in the place of what its recipes say. `protocols` may name slices of the
-    queries too (see `studies.shared.tables`).
+    A variant has a `family`: the data set whose name its rows carry, and by whose recipes it is trained unless
+    `recipes` names others. `trained` filters what it is trained on, in the place of what its recipes say.
+    `protocols` may name slices of the queries too (see `studies.shared.tables`).
     """
 
     name: str
@@ -32,12 +32,18 @@ class Dataset:
     rows: str = ""
     fetched: bool = True
     family: str = ""
+    recipes: str = ""
     trained: str = ""
 
     @property
     def known_as(self) -> str:
-        """The name in recipes and rows."""
+        """The name in rows, and that of the set that is fetched."""
         return self.family or self.name
+
+    @property
+    def stem(self) -> str:
+        """How the names of its recipes begin."""
+        return self.recipes or self.known_as
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ class Trainings:
 
     def recipe(self, dataset: Dataset, stem: str) -> Path:
         """Return where a recipe of a data set lies."""
-        return self.places.recipes / f"{dataset.known_as}-{stem}.toml"
+        return self.places.recipes / f"{dataset.stem}-{stem}.toml"
 
     def cloud(self, dataset: Dataset) -> Job:
         """Return the training of the large network, which students follow."""
@@ -107,13 +107,13 @@ class Trainings:
         return self.book(dataset).job(KINDS["train"], name, words, (*self._images(dataset, config), *earlier), recipe)
 
     def _earlier(self, dataset: Dataset, path: str, teacher: Job | None) -> Job | None:
-        """Return the training of a run that a recipe names: "runs/NAME" is that of DATASET-NAME.toml.
+        """Return the training of a run that a recipe names: "runs/NAME" is that of STEM-NAME.toml.
 
         A name that begins with "student" is a student of `teacher`.
         """
         if not path:
             return None
-        name = Path(path).name.removeprefix(f"{dataset.known_as}-")
+        name = Path(path).name.removeprefix(f"{dataset.stem}-")
         recipe = self.recipe(dataset, name)
         if not name.startswith("student"):
             return self._teacher(dataset, name, recipe, {})

@@ -62,7 +62,7 @@ SCENARIOS = (
     Scenario(
         "chain",
         (Version(SMALL, TWO_VENDORS), Version(SMALL, FEWER_VENDORS), Version(SMALL), Version(WIDE)),
-        (DEFAULT, PLAIN),
+        (DEFAULT,),
     ),
 )
 
