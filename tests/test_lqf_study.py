@@ -36,7 +36,7 @@ def test_the_plan_is_printed_and_nothing_runs(tmp_path: Path) -> None:
     result = CliRunner().invoke(main, words)
     assert result.exit_code == 0, result.output
     names = [line.split()[1] for line in result.stdout.splitlines() if not line.startswith(" ")]
-    assert {"lqf/fashion-mnist/1-s0", "lqf/compat/openmoji-s2", "lqf/cost/2000-images", "lqf/cost/bench"} <= set(names)
+    assert {"lqf/fashion-mnist/1-s0", "lqf/compat/openmoji-s2", "lqf/cost/1000-images", "lqf/cost/bench"} <= set(names)
     assert names.index("lqf/start") < names.index("lqf/leaky-start") < names.index("lqf/fashion-mnist/1-s0")
     assert not (tmp_path / "lqf").exists()
     wrong = CliRunner().invoke(main, [*words, "--only", "nothing"])

@@ -24,7 +24,7 @@ from hetvs.linear.problem import Apply, Problem, outputs, tangents
 LQF = "linear-quadratic"
 RIDGES = (1e-3, 1e-1, 1e1)  # shares of the mean diagonal: the trials of a convex arm
 RATES = {"adamw": (1e-4, 3e-4, 1e-3), "sgd": (1e-4, 1e-3, 1e-2)}  # the trials of a descent
-STEPS = 300
+STEPS = 150
 BATCH = 64
 Loss = Callable[[Tensor, Tensor], Tensor]
 Predict = Callable[[Tensor], Tensor]  # prefixes of n images -> outputs (n, D)

@@ -16,7 +16,10 @@ from studies.shared.planner import Planner
 
 NAME = "lqf"
 SEEDS = (0, 1, 2)
-SHOTS = (1, 2, 5, 10, 20, 0)  # images of each class; 0 is all
+SHOTS = (1, 2, 5, 10, 20, 50)  # images of each class
+MANY, FEW_STEPS = 50, 20  # from so many on, steps of CG are few: each sees every image
+ABLATED = 5  # the draw on which the arms that lack an ingredient run
+LAYERS = 4  # that adapt where the cost is measured, as on a device
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
 DATA = SMALL_UNSEEN.folder
 LEAKY_AGAIN = ("--activation", "leaky_relu", "--epochs", "4", "--lr", "1e-3")
@@ -59,6 +62,8 @@ class Plan:
                 for seed in SEEDS:
                     words = ["python", "-m", "studies.lqf_task", str(task.folder), "--column", task.column]
                     words += ["--shots", str(shots), "--seed", str(seed)]
+                    words += ["--steps", str(FEW_STEPS)] if shots >= MANY else []
+                    words += [] if shots == ABLATED else ["--no-ablations"]
                     words += ["--leaky", str(leaky.output), "--relu", str(relu.output)]
                     yield self._job(f"{task.name}/{shots}-s{seed}", words, (relu, leaky), RESULT)
 
@@ -74,8 +79,8 @@ class Plan:
     def cost(self) -> Iterator[Job]:
         """Steps and seconds with and without K-FAC: with few images the Hessian has few directions, with many all."""
         cloud, student = self._unseen()
-        for images in (200, 2000):
-            words = ["python", "-m", "studies.lqf_cost", str(DATA), "--images", str(images)]
+        for images in (200, 1000):
+            words = ["python", "-m", "studies.lqf_cost", str(DATA), "--images", str(images), "--layers", str(LAYERS)]
             words += ["--cloud", str(cloud.output), "--start", str(student.output)]
             yield self._job(f"cost/{images}-images", words, (cloud, student), RESULT)
 
@@ -84,7 +89,7 @@ class Plan:
         cloud, student = self._unseen()
         data = str(DATA)
         words = ["hetvs", "finetune-linear", data, "--start", str(student.output), "--teacher", str(cloud.output)]
-        words += ["--layers", "4", "--images", "200", "--rows", f"core=1,domain={UNSEEN_DOMAINS[0]}"]
+        words += ["--layers", str(LAYERS), "--images", "200", "--rows", f"core=1,domain={UNSEEN_DOMAINS[0]}"]
         tuned = self._job("tuned", words, (cloud, student), Kind(name="train", whole="card.json", threaded=True))
         bundles = [
             self._job(f"bundles/{name}", ("hetvs", "export", str(run.output), "--data", data), (run,), KINDS["bundles"])

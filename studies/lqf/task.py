@@ -21,8 +21,8 @@ from hetvs.training.tangent import with_head
 from hetvs.training.tangent_data import Chosen, choose, prefixes, read_pixels
 from studies.lqf.arms import LQF, RATES, RIDGES, Fit, Predict, best_of, convex, cross_entropy, descent, half_squares
 
-JUDGED = 2000  # test images, at most
-SELECTED = 500  # val images that choose among the trials of every arm, at most
+JUDGED = 1000  # test images, at most
+SELECTED = 250  # val images that choose among the trials of every arm, at most
 ALPHA = 15.0
 Trial = Callable[[], Predict]
 
@@ -75,23 +75,29 @@ def net_of(start: Path, data: Data, layers: int) -> Net:
     return Net(Fit(net, train, label_targets(data.train.labels, ALPHA)[1], half_squares), val, test)
 
 
-def arms(leaky: Path, relu: Path, data: Data, layers: int, seed: int) -> dict[str, tuple[Net, list[Trial]]]:
-    """Return the trials of every arm, three each, not run yet."""
+def arms(
+    leaky: Path, relu: Path, data: Data, layers: int, seed: int, *, steps: int, ablations: bool
+) -> dict[str, tuple[Net, list[Trial]]]:
+    """Return the trials of every arm, three each, not run yet; with `ablations` those that lack an ingredient too."""
     ours, plain = (net_of(start, data, layers) for start in (leaky, relu))
     head = net_of(leaky, data, 1)
 
     def ridge(net: Net, share: float, kfac: bool = True) -> Trial:
-        return lambda: convex(net.fit, share, kfac=kfac, steps=60)[0]
+        return lambda: convex(net.fit, share, kfac=kfac, steps=steps)[0]
 
     def moved(net: Net, rate: float, optimiser: str, linear: bool) -> Trial:
         fit = replace(net.fit, loss=cross_entropy)
         return lambda: descent(fit, rate, optimiser=optimiser, linear=linear, seed=seed)
 
-    return {
+    found = {
         LQF: (ours, [ridge(ours, share) for share in RIDGES]),
         "AdamW": (plain, [moved(plain, rate, "adamw", False) for rate in RATES["adamw"]]),
         "SGD": (plain, [moved(plain, rate, "sgd", False) for rate in RATES["sgd"]]),
         "linear head": (head, [ridge(head, share) for share in RIDGES]),
+    }
+    if not ablations:
+        return found
+    return found | {
         "without leaky ReLU": (plain, [ridge(plain, share) for share in RIDGES]),
         "without MSE": (ours, [moved(ours, rate, "adamw", True) for rate in RATES["adamw"]]),
         "without K-FAC": (ours, [ridge(ours, share, kfac=False) for share in RIDGES]),
