@@ -23,7 +23,7 @@ from studies.lqf.task import arms, draw, judged, labelled
 @click.option("--relu", type=click.Path(path_type=Path), required=True, help="The same with ReLU.")
 @click.option("--shots", type=int, required=True, help="Images of each class; 0 takes all.")
 @click.option("--layers", type=int, default=0, help="Last layers that adapt; 0 takes all.")
-@click.option("--steps", type=int, default=60, help="Most steps of conjugate gradients.")
+@click.option("--steps", type=int, default=20, help="Most steps of conjugate gradients.")
 @click.option("--ablations/--no-ablations", default=True, help="Also the arms that lack an ingredient.")
 @click.option("--seed", type=int, required=True)
 @click.option("--threads", type=int, default=1)

@@ -22,7 +22,7 @@ from hetvs.linear.preconditioner import Preconditioner
 from hetvs.linear.problem import Apply, Problem, outputs, tangents
 
 LQF = "linear-quadratic"
-RIDGES = (1e-3, 1e-1, 1e1)  # shares of the mean diagonal: the trials of a convex arm
+RIDGES = (1e-5, 1e-3, 1e-1)  # shares of the mean diagonal: the trials of a convex arm
 RATES = {"adamw": (1e-4, 3e-4, 1e-3), "sgd": (1e-4, 1e-3, 1e-2)}  # the trials of a descent
 STEPS = 150
 BATCH = 64

@@ -22,7 +22,7 @@ from hetvs.training.tangent_data import Chosen, choose, prefixes, read_pixels
 from studies.lqf.arms import LQF, RATES, RIDGES, Fit, Predict, best_of, convex, cross_entropy, descent, half_squares
 
 JUDGED = 1000  # test images, at most
-SELECTED = 250  # val images that choose among the trials of every arm, at most
+SELECTED = 500  # val images that choose among the trials of every arm, at most
 ALPHA = 15.0
 Trial = Callable[[], Predict]
 
