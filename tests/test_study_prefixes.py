@@ -29,7 +29,7 @@ from studies.product.prefixes import COSINE_CHANGE, PREFIXES
 from studies.shared.cases import Places
 from studies.shared.jobs import with_needs
 from studies.shared.methods import CLOUD, DEFAULT
-from studies.shared.rows import MEAN, Row, replace_rows
+from studies.shared.rows import MEAN, Row, merge_rows
 from studies.shared.tables import load, save
 
 ROOT = Path(__file__).parents[1]
@@ -168,7 +168,7 @@ def test_rows_are_per_seed_and_their_mean_and_losses_are_paired(
     assert {row.seed for row in two if row.method == DEFAULT} == {0, 1}, "no mean before all seeds are there"
     assert "Nothing measured yet." in page(two)
     rows = judged_rows(planner, table, 3)
-    replace_rows(tmp_path / "results.json", NAME, rows)  # no two rows have one key
+    merge_rows(tmp_path / "results.json", NAME, rows)  # no two rows have one key
     by = {(row.method, row.seed, row.metric): row for row in rows}
     assert len({row.metric for row in rows}) == 2 * (4 + 3) + 1, "the whole length loses nothing to itself"
     for metric in ("recall@1", "map"):

@@ -32,7 +32,7 @@ from studies.shared.cases import Case, Places
 from studies.shared.jobs import Job, with_needs
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
-from studies.shared.rows import MEAN, Row, replace_rows
+from studies.shared.rows import MEAN, Row, merge_rows
 from tests.tiny_product import PROGRAMS, jobs_of
 
 ROOT = Path(__file__).parents[1]
@@ -202,7 +202,7 @@ def test_rows_are_per_seed_and_their_mean_and_the_page_speaks_of_the_mean(
     assert {row.seed for row in two if row.method == DEFAULT} == {0, 1}, "no mean before all seeds are there"
     assert "Nothing measured yet." in page(two)
     rows = judged_rows(planner, table, make_vectors, 3)
-    replace_rows(tmp_path / "results.json", NAME, rows)  # no two rows have one key
+    merge_rows(tmp_path / "results.json", NAME, rows)  # no two rows have one key
     by = {(row.method, row.seed, row.metric): row for row in rows if row.pair == "q,g"}
     for metric in ("certified/top_1", "realised fpir=0.1", "tpir@fpir=0.1", "cascade/0 %"):
         method = f"{DEFAULT}, {MAPPED}" if "realised" in metric else DEFAULT

@@ -29,7 +29,7 @@ from studies.product.plan import NAME, RIVAL_OF, VECTORS, ProductPlanner
 from studies.shared.cases import Dataset, Places
 from studies.shared.jobs import Job
 from studies.shared.methods import CLOUD, DEFAULT
-from studies.shared.rows import replace_rows
+from studies.shared.rows import merge_rows
 from tests.conftest import draw_shapes
 from tests.tiny_product import PROGRAMS, jobs_of
 
@@ -167,5 +167,5 @@ def test_every_part_runs_and_is_on_the_page(tmp_path: Path, registry: None, monk
         run_here(job)
     rows = [row for part in PARTS for row in part.rows(planner)]
     assert {row.method for row in rows} >= {DEFAULT, CLOUD, VECTORS, *RIVAL_OF, f"{DEFAULT}, {MAPPED}"}
-    replace_rows(tmp_path / "results.json", NAME, rows)
+    merge_rows(tmp_path / "results.json", NAME, rows)
     assert "Nothing measured yet." not in page(rows)

@@ -1,4 +1,4 @@
-"""docs/results.json: rows of one study take the place of its own, and of nobody else's."""
+"""docs/results.json: a row stays until its study measures it again."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from hetvs.errors import ArtifactError
-from studies.shared.rows import Row, read_rows, replace_rows
+from studies.shared.rows import Row, merge_rows, read_rows
 
 ROW = Row(
     study="compatibility",
@@ -28,19 +28,20 @@ ROW = Row(
 )
 
 
-def test_rows_of_another_study_stay(tmp_path: Path) -> None:
+def test_a_row_stays_until_it_is_measured_again(tmp_path: Path) -> None:
     path, other = tmp_path / "results.json", replace(ROW, study="search", value=None, lower=None, upper=None)
-    replace_rows(path, "search", [other])
-    replace_rows(path, "compatibility", [ROW, replace(ROW, seed="mean")])
-    replace_rows(path, "compatibility", [replace(ROW, value=0.25)])
-    assert read_rows(path) == [replace(ROW, value=0.25), other]
+    merge_rows(path, "search", [other])
+    merge_rows(path, "compatibility", [ROW, replace(ROW, seed="mean")])
+    again = merge_rows(path, "compatibility", [replace(ROW, value=0.25)])
+    assert again == [replace(ROW, value=0.25), replace(ROW, seed="mean")], "those of the study alone"
+    assert read_rows(path) == [*again, other]
 
 
 def test_the_order_of_rows_does_not_depend_on_the_order_they_came_in(tmp_path: Path) -> None:
     rows = [replace(ROW, seed=seed, metric=metric) for seed in (2, "mean", 0) for metric in ("map", "recall@1")]
     texts = []
     for name, given in (("a", rows), ("b", rows[::-1])):
-        replace_rows(tmp_path / name, "compatibility", given)
+        merge_rows(tmp_path / name, "compatibility", given)
         texts.append((tmp_path / name).read_text())
     assert texts[0] == texts[1]
     assert len(json.loads(texts[0])) == 6
@@ -48,12 +49,12 @@ def test_the_order_of_rows_does_not_depend_on_the_order_they_came_in(tmp_path: P
 
 def test_one_number_has_one_row(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="of one key"):
-        replace_rows(tmp_path / "results.json", "compatibility", [ROW, replace(ROW, value=0.1)])
+        merge_rows(tmp_path / "results.json", "compatibility", [ROW, replace(ROW, value=0.1)])
 
 
 def test_a_row_of_another_study_is_not_written_under_this_one(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="search"):
-        replace_rows(tmp_path / "results.json", "compatibility", [replace(ROW, study="search")])
+        merge_rows(tmp_path / "results.json", "compatibility", [replace(ROW, study="search")])
 
 
 @pytest.mark.parametrize("text", ['{"rows": []}', '[{"study": "compatibility"}]', "[3]"])
@@ -61,5 +62,5 @@ def test_a_file_of_something_else_is_not_overwritten(tmp_path: Path, text: str) 
     path = tmp_path / "results.json"
     path.write_text(text)
     with pytest.raises(ArtifactError, match=r"results\.json"):
-        replace_rows(path, "compatibility", [ROW])
+        merge_rows(path, "compatibility", [ROW])
     assert path.read_text() == text

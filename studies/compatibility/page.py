@@ -49,7 +49,8 @@ def _setup(host: Mapping[str, Any]) -> str:
         f"Written by `make reproduce` on {time.strftime('%Y-%m-%d')} ({host['cpu']}, {host['cores']} cores, "
         f"{host['system']}, Python {host['python']}) from [results.json](results.json), which holds every number here "
         "and those of every seed. Retrieval is measured through the exported ONNX files, on classes that no model "
-        "was trained on.\n\n![Accuracy against cost](accuracy-cost.png)"
+        "was trained on. A row that was not measured in this go is "
+        "that of an earlier one.\n\n![Accuracy against cost](accuracy-cost.png)"
     )
 
 

@@ -25,7 +25,7 @@ SETTINGS: dict[str, Values] = {
     WARM: {},
     NAIVE: {"congruent": "naive"},
     FOCAL: {"congruent": "focal", "kappa": 0.1, "new_bias": 0.3},
-    ELODI: {"congruent": "elodi", "kappa": 0.1},
+    ELODI: {"congruent": "elodi", "kappa": 0.8},  # its reference contradicts no label: it may weigh more
 }
 STARTED = (WARM, FOCAL)  # from the old weights; warm start alone says what the treatment adds to that
 NEW_SEED, OLD_MEMBER_SEED, NEW_MEMBER_SEED = 10, 20, 30  # the first seed of each kind of network; old ones begin at 0

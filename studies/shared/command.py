@@ -16,7 +16,7 @@ import click
 from hetvs.errors import HetvsError
 from studies.shared.cases import Places
 from studies.shared.jobs import Job
-from studies.shared.rows import Row, replace_rows
+from studies.shared.rows import Row, merge_rows
 from studies.shared.runner import Runner, say
 
 Command = Callable[..., Any]
@@ -40,7 +40,7 @@ class Go:
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a study writes: `rows` are those of all that is finished, `show` writes its page from them.
+    """What a study writes: `rows` are those of all that is finished here, `show` writes its page of all its rows.
 
     `kinds` are those of the jobs that bring rows; `unplanned` says of what cannot be planned why.
     """
@@ -55,8 +55,7 @@ class Report:
         """Write DOCS/results.json and the page, once there are rows."""
         rows = self.rows()
         if rows:
-            replace_rows(docs / "results.json", self.study, rows)
-            self.show(docs, rows)
+            self.show(docs, merge_rows(docs / "results.json", self.study, rows))
 
 
 def study_command(home: str = "runs/reproduce") -> Callable[[Command], click.Command]:

@@ -101,9 +101,10 @@ def read_rows(path: Path) -> list[Row]:
     return [_row(values, f"{path}: row {number}") for number, values in enumerate(rows, start=1)]
 
 
-def replace_rows(path: Path, study: str, rows: Iterable[Row]) -> list[Row]:
-    """Put `rows` in the place of those of `study`, keep other studies', write the file whole; return all rows.
+def merge_rows(path: Path, study: str, rows: Iterable[Row]) -> list[Row]:
+    """Put `rows` in the place of those with their keys, keep all others, write the file whole; return the study's.
 
+    A number stays until it is measured again: a study may go on where the runs of an earlier go are gone.
     ValueError when a row is of another study, or when two have one key.
     """
     rows = list(rows)
@@ -111,10 +112,11 @@ def replace_rows(path: Path, study: str, rows: Iterable[Row]) -> list[Row]:
     twice = [key for key, count in Counter(row.key for row in rows).items() if count > 1]
     if strangers or twice:
         raise ValueError(f"rows of {strangers} among those of {study!r}, or of one key: {twice[:1]}")
-    merged = sorted([*(row for row in read_rows(path) if row.study != study), *rows], key=lambda row: row.key)
+    by_key = {row.key: row for row in (*read_rows(path), *rows)}
+    merged = [by_key[key] for key in sorted(by_key)]
     lines = [json.dumps(asdict(row), ensure_ascii=False, allow_nan=False) for row in merged]
     write_text(path, "[\n" + ",\n".join(lines) + "\n]\n")
-    return merged
+    return [row for row in merged if row.study == study]
 
 
 def _row(values: Any, where: str) -> Row:
