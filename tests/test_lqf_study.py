@@ -18,13 +18,14 @@ from hetvs.linear.targets import label_targets
 from hetvs.manifest import Manifest
 from hetvs.training.student import train_student
 from hetvs.training.teacher import train_teacher
-from studies import lqf_compat, lqf_cost, lqf_task
+from studies import lqf_agreement, lqf_compat, lqf_cost, lqf_task
 from studies.lqf.__main__ import main
+from studies.lqf.agreement import PAIRS
 from studies.lqf.arms import LQF, Fit, best_of, convex, cross_entropy, descent, half_squares
 from studies.lqf.compat import ADAMW, START
 from studies.lqf.page import write_page
 from studies.lqf.plan import RESULT
-from studies.lqf.rows import COSTS, rows_of
+from studies.lqf.rows import APART, COSTS, rows_of
 from studies.shared.jobs import Job
 from tests.tiny_tangent import pixels_of, small_embedder
 
@@ -91,7 +92,8 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     worse = {"style": {"right": [0.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     compat = {"macs": 10, "arms": {"not adapted": worse, "linear-quadratic": kinds, "AdamW": worse}}
     cost = dict.fromkeys(COSTS, 2.0) | {"plain_steps": 30, "kfac_steps": 10, "images": 200, "macs": 10}
-    results = {"digits/5-s0": task, "compat/noto-s1": compat, "cost/200-images": cost}
+    agreement = {"macs": 10, "images": 50, "differences": {"cg, dual": 1e-4}}
+    results = {"digits/5-s0": task, "compat/noto-s1": compat, "cost/200-images": cost, "agreement": agreement}
     rows = rows_of([finished(tmp_path, name, result) for name, result in results.items()])
     found = {(r.dataset, r.protocol, r.method, r.metric, r.seed): r for r in rows}
     difference = found["digits", "5 a class", "linear-quadratic - AdamW", "accuracy", "mean"]
@@ -101,6 +103,7 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     assert found["noto", "style", "linear-quadratic", "gain/recall@1", "mean"].value == 0.25
     assert found["noto", "style", "linear-quadratic", "nfr@1", "mean"].value == 0
     assert found["emoji", "cost, 200 images", "linear-quadratic", "steps_ratio", "mean"].value == 3
+    assert found["fashion-mnist", "50 images", "cg, dual", APART, "mean"].value == 1e-4
     write_page(tmp_path / "page.md", rows)
     page = (tmp_path / "page.md").read_text()
     assert "With 5 a class it is above AdamW" in page
@@ -122,6 +125,20 @@ def test_a_task_runs_every_arm(
     assert set(found["arms"]) == {LQF, "AdamW", "SGD", "linear head", *ABLATIONS}
     assert found["images"] == 12
     assert all(len(arm["right"]) == 12 for arm in found["arms"].values())
+
+
+def test_solvers_seeds_and_orders_agree_and_adamw_does_not(
+    shapes: Manifest, shapes_folder: Path, tiny_teacher: TeacherConfig, tmp_path: Path
+) -> None:
+    train_teacher(shapes, tmp_path / "leaky", replace(tiny_teacher, activation="leaky_relu", epochs=1))
+    words = [str(shapes_folder), "--column", "domain", "--start", str(tmp_path / "leaky")]
+    words += ["--shots", "6", "--layers", "2"]
+    result = CliRunner().invoke(lqf_agreement.main, [*words, "-o", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    found = json.loads((tmp_path / "out" / "result.json").read_text())["differences"]
+    assert list(found) == list(PAIRS)
+    assert max(found[pair] for pair in PAIRS[:3]) < 1e-3
+    assert found["adamw, another seed"] > 10 * found["sgd, another seed"]
 
 
 @pytest.mark.slow

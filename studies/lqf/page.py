@@ -8,13 +8,20 @@ from pathlib import Path
 from hetvs.files import write_text
 from hetvs.retrieval.words import percent
 from studies.lqf.arms import LQF
+from studies.lqf.rows import APART
 from studies.shared.markdown import markdown_table
 from studies.shared.rows import MEAN, Row
 
 LEGEND = (
     "Accuracy on test images in percent, mean over the seeds, with 95 % intervals of a bootstrap over the images. "
     "Every arm has the same images, the same start and three trials, among which the same val images choose. The arms "
-    "below the first four lack an ingredient. A sentence is written only where an interval is on one side of zero."
+    "below the first four lack an ingredient, and run on one draw alone. A sentence is written only where an interval "
+    "is on one side of zero."
+)
+
+AGREEMENT = (
+    "||a - b|| / ||b|| of the outputs on val images of one problem. The seed sets the order of the images, and of "
+    "K-FAC the draws; every arm starts from the same weights."
 )
 
 NOTHING = "Nothing measured yet."
@@ -25,7 +32,7 @@ def write_page(path: Path, rows: Sequence[Row]) -> None:
     means = [row for row in rows if row.seed == MEAN]
     parts = ["# Linear-quadratic fine-tuning: results", "Written by `make reproduce-lqf`."]
     parts += ["## Few images", LEGEND, *_tasks(means), "## A style never seen", *_compat(means)]
-    parts += ["## Cost", *_costs(means)]
+    parts += ["## One solution", *_agreement(means), "## Cost", *_costs(means)]
     write_text(path, "\n\n".join(parts) + "\n")
 
 
@@ -65,6 +72,11 @@ def _compat(rows: Sequence[Row]) -> list[str]:
                 lines.append([domain, kind, arm, *cell])
     header = ["style", "queries", "arm", "recall@1 M(q,g)", "gain, points", "NFR@1 against the start"]
     return [markdown_table(header, lines)] if lines else [NOTHING]
+
+
+def _agreement(rows: Sequence[Row]) -> list[str]:
+    lines = [[row.method, row.protocol, _number(row)] for row in rows if row.metric == APART]
+    return [AGREEMENT, markdown_table(["pair", "of", APART], lines)] if lines else [NOTHING]
 
 
 def _costs(rows: Sequence[Row]) -> list[str]:

@@ -52,7 +52,7 @@ class Plan:
 
     def all(self) -> list[Job]:
         """Return every job that gives rows, in the order in which they are run."""
-        return [*self.tasks(), *self.compat(), *self.cost(), self.bench()]
+        return [*self.tasks(), *self.compat(), self.agreement(), *self.cost(), self.bench()]
 
     def tasks(self) -> Iterator[Job]:
         """One job a task, number of images and seed: every arm on one draw."""
@@ -75,6 +75,12 @@ class Plan:
                 words = ["python", "-m", "studies.lqf_compat", str(DATA), "--domain", domain]
                 words += ["--cloud", str(cloud.output), "--start", str(student.output), "--seed", str(seed)]
                 yield self._job(f"compat/{domain}-s{seed}", words, (cloud, student), RESULT)
+
+    def agreement(self) -> Job:
+        """One problem by every solver, seed and order."""
+        start = self._leaky_start()
+        words = ["python", "-m", "studies.lqf_agreement", str(TASKS[0].folder), "--start", str(start.output)]
+        return self._job("agreement", [*words, "--layers", str(LAYERS)], (start,), RESULT)
 
     def cost(self) -> Iterator[Job]:
         """Steps and seconds with and without K-FAC: with few images the Hessian has few directions, with many all."""

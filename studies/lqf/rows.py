@@ -19,6 +19,7 @@ from studies.shared.paired import drawn
 from studies.shared.rows import MEAN, Origin, Row
 
 STUDY, COMMAND = "lqf", "python -m studies.lqf"
+APART = "relative difference of outputs"
 COSTS = (
     "kfac_steps", "plain_steps", "kfac_residual", "plain_residual", "kfac_cpu_s", "plain_cpu_s", "factors_cpu_s",
     "kfac_sgd_passes", "plain_sgd_passes", "kfac_sgd_residual", "plain_sgd_residual",
@@ -36,6 +37,8 @@ def rows_of(jobs: Sequence[Job]) -> list[Row]:
         group, _, rest = name.partition("/")
         if name == "cost/bench":
             rows += _bench_rows(job.output / job.kind.whole)
+        elif name == "agreement":
+            rows += _agreement_rows(read_json(job.output / "result.json"))
         elif group == "cost":
             rows += _cost_rows(read_json(job.output / "result.json"))
         else:
@@ -80,6 +83,11 @@ def _compat_rows(domain: str, by_seed: dict[int, dict[str, Any]]) -> Iterator[Ro
                 gain, flips = samples[number] - samples[0], samples[len(arms) + number - 1]
                 yield _row(domain, kind, arm, "gain/recall@1", gain.estimate(), first["macs"], pair="q,g")
                 yield _row(domain, kind, arm, "nfr@1", flips.estimate(), first["macs"], pair="q,g")
+
+
+def _agreement_rows(result: dict[str, Any]) -> Iterator[Row]:
+    for pair, value in result["differences"].items():
+        yield _row("fashion-mnist", f"{result['images']} images", pair, APART, Estimate(value), result["macs"])
 
 
 def _cost_rows(result: dict[str, Any]) -> Iterator[Row]:
