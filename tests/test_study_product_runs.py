@@ -25,7 +25,7 @@ from studies import product_rival, product_speed, product_vectors
 from studies.product.losses import RIVALS, mse, multi_similarity, nt_xent
 from studies.product.page import PARTS, page
 from studies.product.pair import MAPPED
-from studies.product.plan import NAME, RIVAL_OF, VECTORS, ProductPlanner
+from studies.product.plan import NAME, RIVAL_OF, VECTORS, VIEWS, ProductPlanner
 from studies.shared.cases import Dataset, Places
 from studies.shared.jobs import Job
 from studies.shared.methods import CLOUD, DEFAULT
@@ -159,13 +159,14 @@ def test_every_part_runs_and_is_on_the_page(tmp_path: Path, registry: None, monk
         "dim = 8\nimg_size = 24\nsource_size = 24\ndepth = 1\nepochs = 3\nbatch_size = 16\namp = 'off'\nthreads = 1\n"
     )
     (recipes / "shapes-cloud.toml").write_text("backbone = 'hetvs/edgenet'\n" + cloud)
-    (recipes / "shapes-student-1-80.toml").write_text(TINY)
+    for size in ("1-80", "1-14"):
+        (recipes / f"shapes-student-{size}.toml").write_text(TINY)
     folder = draw_shapes(tmp_path / "data", classes=48)
     dataset = Dataset(name="shapes", folder=folder, protocols=("B",), fetched=False)
-    planner = ProductPlanner(Places(home=tmp_path / "runs", recipes=recipes), (0,), dataset)
+    planner = ProductPlanner(Places(home=tmp_path / "runs", recipes=recipes), (0,), dataset, small=dataset)
     for job in jobs_of(planner):
         run_here(job)
     rows = [row for part in PARTS for row in part.rows(planner)]
-    assert {row.method for row in rows} >= {DEFAULT, CLOUD, VECTORS, *RIVAL_OF, f"{DEFAULT}, {MAPPED}"}
+    assert {row.method for row in rows} >= {DEFAULT, CLOUD, VECTORS, VIEWS, *RIVAL_OF, f"{DEFAULT}, {MAPPED}"}
     merge_rows(tmp_path / "results.json", NAME, rows)
     assert "Nothing measured yet." not in page(rows)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hetvs.cli.options import json_option, output_option, overwrite_option, settings
-from hetvs.config import FetchConfig, ImportConfig, ShardConfig
+from hetvs.config import FetchConfig, ImportConfig, ShardConfig, ViewsConfig
 from hetvs.errors import ConfigError, ManifestError
 from hetvs.settings import did_you_mean
 
@@ -139,6 +139,24 @@ def shard(path: Path, output: Path, overwrite: bool, config: ShardConfig) -> Non
     click.echo(f"{output}: {tars:,} tar(s) of at most {config.images:,} images")
     _show(summary(read_manifest(output)))
     click.echo(f"next: hetvs train-teacher {output} -o runs/cloud")
+
+
+@data.command()
+@click.argument("path", type=click.Path(path_type=Path))
+@output_option
+@overwrite_option
+@settings(ViewsConfig)
+def views(path: Path, output: Path, overwrite: bool, config: ViewsConfig) -> None:
+    """Write augmented views of the train images at PATH as images, for a teacher whose weights are elsewhere."""
+    from hetvs.progress import track
+    from hetvs.training.written_views import write_views
+
+    count = write_views(path, output, config, overwrite=overwrite, track=lambda chunks: track(chunks, "write views"))
+    click.echo(f"{output}: {count:,} views of {config.size} px, and the val images")
+    click.echo(f"next: hetvs embed {output} --model runs/cloud -o vectors/views")
+    click.echo(
+        f"then: hetvs train-student {output} --teacher vectors/views --whole --source-size {config.size} -o runs/edge"
+    )
 
 
 def _count(path: Path) -> Summary | None:

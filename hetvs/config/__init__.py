@@ -32,6 +32,7 @@ from hetvs.config.supernet import MODES, SPACES, SupernetConfig
 from hetvs.config.teacher import TeacherConfig
 from hetvs.config.train import AMP_CHOICES, LoopConfig, TrainConfig
 from hetvs.config.update import UNSEEN_CHOICES, UPDATE_METHODS, UPDATE_TERMS, UpdateConfig
+from hetvs.config.views import ViewsConfig
 
 __all__ = [
     "AMP_CHOICES",
@@ -89,4 +90,5 @@ __all__ = [
     "TeacherConfig",
     "TrainConfig",
     "UpdateConfig",
+    "ViewsConfig",
 ]

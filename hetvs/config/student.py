@@ -36,6 +36,7 @@ class StudentConfig(TrainConfig):
     views: int = setting(4, "augmented views of each image whose teacher vectors are cached; 0 runs a live teacher")
     views_seed: int = setting(0, "seed of the views, apart from `seed`, so that runs can share them")
     views_folder: str = setting("", "where cached views are kept, to be shared between runs; empty: inside the run")
+    whole: bool = setting(False, "train on the images as they are, each a view already (`hetvs data views`)")
     noise: float = setting(0.0, "strength of the photometric noise that the student alone sees, 0..1")
     mixup: bool = setting(False, "mix images in pairs, for a live teacher and terms without labels")
     ridge: str = setting("start", "closed-form fit of the projection, before and after training", choices=RIDGE_CHOICES)

@@ -139,6 +139,13 @@ class Augment:
         return torch.where(inside, colour[:, :, None, None], view)
 
 
+# The image as it is, on white: what `hetvs data views` wrote is a view already.
+WHOLE = Augment(
+    zoom=(1.0, 1.0), rotation=0.0, shift=0.0, aspect=0.0, shear=0.0, jitter=0.0, grey=0.0, mono=0.0, invert=0.0,
+    white_ground=1.0,
+)  # fmt: skip
+
+
 def downscale(pixels_B3SS: Tensor, size_px: int) -> Tensor:
     """Return uint8 pixels at `size_px`, bilinear with antialias, from the same crop at a larger size."""
     if pixels_B3SS.shape[-1] == size_px:

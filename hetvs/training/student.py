@@ -19,7 +19,7 @@ from hetvs.models.embedder import Embedder
 from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.preprocess import Preprocess
 from hetvs.spaces import require_prefixes
-from hetvs.training.augment import Augment
+from hetvs.training.augment import WHOLE, Augment
 from hetvs.training.given import Given, name_of, open_given, require_known, space_of, whole_vectors
 from hetvs.training.images import ImageStore, images_of
 from hetvs.training.loop import CHECKPOINT, prepare, train
@@ -47,7 +47,8 @@ def train_student(
     """Train a student of the model or the vectors at `teacher_path` on the train split; write the run to `output`.
 
     The student's card carries the teacher's space. Vectors alone are of whole images: each crop of one is held to the
-    same vector, and ArtifactError names the train and val images that have none. Labels are used by the terms that
+    same vector, unless the images are views already (`whole`). ArtifactError names the train and val images that have
+    none. Labels are used by the terms that
     say so in `hetvs.losses`, and by the focal weight. Raises ConfigError for prefixes of a space that has none, and
     when no active term is anchored; a `control` may do without one, and gets a space of its own, because it is not in
     the teacher's.
@@ -127,13 +128,14 @@ def require_trainable(config: StudentConfig, *, control: bool) -> None:
 
 def views_of(output: Path, teacher: Given, store: ImageStore, config: StudentConfig | SupernetConfig) -> TeacherViews:
     """Return the views that the settings ask for: cached ones, or a live teacher; fresh ones beside stored vectors."""
-    crops = Crops(store, Augment(), config.views_seed)
-    mixup = isinstance(config, StudentConfig) and config.mixup
+    student = config if isinstance(config, StudentConfig) else None
+    whole, mixup = bool(student and student.whole), bool(student and student.mixup)
+    crops = Crops(store, WHOLE if whole else Augment(), config.views_seed)
     if isinstance(teacher, EmbeddingSet):
         if mixup:
             raise ConfigError("mixup asks the teacher about mixed images, which stored vectors cannot answer; drop it")
         vectors_nD = torch.from_numpy(whole_vectors(teacher, store.manifest, store.rows, "stored vectors"))
-        return StoredViews(crops, vectors_nD, config.img_size)
+        return StoredViews(crops, vectors_nD, config.img_size, store.source_px if whole else config.img_size)
     if not config.views:
         return LiveViews(crops, teacher, config.img_size, mixup=mixup)
     folder = Path(config.views_folder) if config.views_folder else output / "views"

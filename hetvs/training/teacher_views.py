@@ -97,11 +97,15 @@ class LiveViews(TeacherViews):
 
 @dataclass(frozen=True)
 class StoredViews(TeacherViews):
-    """A fresh view in every epoch, beside the teacher's vector of the whole image: all that a model left behind."""
+    """A fresh view in every epoch, beside the teacher's vector of the whole image: all that a model left behind.
+
+    Views are drawn at `drawn_px`, and made smaller where that is more than `student_px`.
+    """
 
     crops: Crops
     vectors_nD: Tensor
     student_px: int
+    drawn_px: int
 
     @property
     def distinct(self) -> int:
@@ -110,7 +114,7 @@ class StoredViews(TeacherViews):
 
     def batch(self, images_B: np.ndarray, epoch: int) -> tuple[Tensor, Tensor]:
         """Return the pixels of view `epoch` and the vectors of the images."""
-        pixels = self.crops.render(images_B, np.full(len(images_B), epoch), self.student_px)
+        pixels = self.crops.small(images_B, np.full(len(images_B), epoch), self.student_px, self.drawn_px)
         return pixels, self.vectors_nD[images_B]
 
     def vectors(self) -> Tensor:

@@ -112,9 +112,9 @@ def views_of(images: OldImages, config: UpdateConfig) -> TeacherViews:
         return LiveViews(crops, images.old.encoder, config.img_size, mixup=False)
     if followed:
         images.require_vectors(weights)
-        return StoredViews(crops, images.vectors, config.img_size)
+        return StoredViews(crops, images.vectors, config.img_size, config.img_size)
     nothing = torch.full((1, images.old.space.dim), torch.nan)  # whoever reads it gets a loss that is not finite
-    return StoredViews(crops, nothing.expand(len(images.labels), -1), config.img_size)
+    return StoredViews(crops, nothing.expand(len(images.labels), -1), config.img_size, config.img_size)
 
 
 def _right(images: OldImages, config: UpdateConfig) -> np.ndarray | None:

@@ -9,20 +9,23 @@ from studies.product.head_to_head import HEAD_TO_HEAD
 from studies.product.open_set import OPEN_SET
 from studies.product.parts import means
 from studies.product.prefixes import PREFIXES
-from studies.product.teacher import ANY_TEACHER
+from studies.product.teacher import ANY_TEACHER, SEEN_VIEWS
 from studies.product.thresholds import THRESHOLDS
 from studies.shared.rows import Row
 
-PARTS = (ANY_TEACHER, PREFIXES, CERTIFICATES, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
+PARTS = (ANY_TEACHER, SEEN_VIEWS, PREFIXES, CERTIFICATES, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
 INTRODUCTION = (
     "Written by `make reproduce-product` from [results.json](results.json). Cloud model, gallery and default student "
-    "are those of `make reproduce`, at 1/80; protocol B on test classes, which no model saw, through the exported "
-    "files. Percent, means over the seeds, 95 % intervals of a bootstrap over the classes. q: student, g: cloud model."
+    "are those of `make reproduce`, at 1/80, but where a section names others; protocol B on test classes, which no "
+    "model saw, through the exported files. Percent, means over the seeds, 95 % intervals of a bootstrap over the "
+    "classes. q: student, g: cloud model."
 )
 
 
 def page(rows: Sequence[Row]) -> str:
     """Return the results as Markdown, a section a part."""
-    found = means(rows)
-    sections = [block for part in PARTS for block in (f"## {part.title}", *part.text(found))]
+    sections: list[str] = []
+    for part in PARTS:
+        found = means(row for row in rows if row.size == part.size)
+        sections += [f"## {part.title}", *part.text(found)]
     return "\n\n".join(["# What a product needs", INTRODUCTION, *sections]) + "\n"

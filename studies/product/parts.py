@@ -17,13 +17,14 @@ Found = Mapping[Place, Row]  # means over the seeds
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One claim. `name` is what `--only` takes; `text` makes Markdown of the rows of all parts."""
+    """One claim. `name` is what `--only` takes; `text` makes Markdown of the rows of all parts at `size`."""
 
     name: str
     title: str
     jobs: Callable[[ProductPlanner], Sequence[Job]]
     rows: Callable[[ProductPlanner], Iterable[Row]]
     text: Callable[[Found], Sequence[str]]
+    size: str = SIZE
 
 
 def origin_of(planner: ProductPlanner, part: str) -> Origin:
@@ -32,7 +33,7 @@ def origin_of(planner: ProductPlanner, part: str) -> Origin:
         study=NAME,
         dataset=planner.dataset.known_as,
         protocol=planner.dataset.protocols[0],
-        size=SIZE,
+        size=planner.size,
         command=f"python -m studies.{NAME} --only {part}",
     )
 

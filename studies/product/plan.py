@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from hetvs.config import TERMS, StudentConfig
+from hetvs.config import TERMS, StudentConfig, TeacherConfig
 from hetvs.settings import read_config
-from studies.compatibility.cases import EMOJI
+from studies.compatibility.cases import EMOJI, SMALL, SMALL_SIZE
 from studies.product.losses import RIVALS
 from studies.product.pair import FACTS
 from studies.shared.book import KINDS, Book
@@ -22,9 +22,11 @@ from studies.shared.trainings import run_name
 NAME = "product"
 SIZE = "1/80"
 VECTORS = "taught by vectors alone"
+VIEWS = "taught by vectors of its views"
 RIVAL_OF = {f"trained by {loss.replace('_', ' ')}": loss for loss in RIVALS}
 PAIR = Kind(name="pair", whole=FACTS, threaded=True)
 SPEED = Kind(name="speed", whole="speed.json", alone=True)
+WRITTEN = Kind(name="written", whole="manifest.csv")
 CUT = Kind(name="prefixes", whole=COLUMNS_CARD, threaded=True)
 
 
@@ -35,6 +37,14 @@ class ProductPlanner:
     places: Places
     seeds: tuple[int, ...]
     dataset: Dataset = EMOJI
+    size: str = SIZE
+    small: Dataset = SMALL
+    small_size: str = SMALL_SIZE
+
+    @cached_property
+    def of_small(self) -> ProductPlanner:
+        """The same of the small chain: what takes other views than the default is affordable there."""
+        return replace(self, dataset=self.small, size=self.small_size)
 
     @cached_property
     def cloud(self) -> Model:
@@ -50,7 +60,7 @@ class ProductPlanner:
         """Return the default student, or the same one taught by vectors alone or by the loss of a rival."""
         if method == DEFAULT:
             return self.default
-        train = self._taught if method == VECTORS else self._rival
+        train = {VECTORS: self._taught, VIEWS: self._shown}.get(method, self._rival)
         return [self._planner.model(self._case(method), seed, train(method, seed)) for seed in self.seeds]
 
     @cached_property
@@ -101,14 +111,38 @@ class ProductPlanner:
 
     @property
     def _recipe(self) -> Path:
-        return self._planner.trainings.recipe(self.dataset, f"student-{slug(SIZE)}")
+        return self._planner.trainings.recipe(self.dataset, f"student-{slug(self.size)}")
 
-    def _case(self, method: str, size: str = SIZE) -> Case:
-        return Case(self.dataset, size, method)
+    def _case(self, method: str, size: str = "") -> Case:
+        return Case(self.dataset, size or self.size, method)
 
     def _taught(self, method: str, seed: int) -> Job:
         """Return the training of a student that has nothing of its teacher but the vectors of whole images."""
         return self._joined(method, seed, {}, self._handed_out)
+
+    @cached_property
+    def _written(self) -> tuple[Job, Job]:
+        """The views of the default student as images, at the teacher's size, and the vectors that the teacher has."""
+        recipe, teacher = read_config(StudentConfig, self._recipe), self._teacher
+        size = read_config(TeacherConfig, self._planner.trainings.recipe(self.dataset, "cloud")).img_size
+        words = ["hetvs", "data", "views", str(self.dataset.folder), "--views", str(recipe.views)]
+        words += ["--size", str(size), "--source-size", str(recipe.source_size)]
+        words += ["--views-seed", str(recipe.views_seed), *(["--rows", recipe.rows] if recipe.rows else [])]
+        images = self._book.job(WRITTEN, "views", words, self.default[0].train.after)
+        words = ["hetvs", "embed", str(images.output), "--model", str(teacher.output)]
+        return images, self._book.job(KINDS["vectors"], "of-views", words, (images, teacher))
+
+    def _shown(self, method: str, seed: int) -> Job:
+        """Return the training on those images with those vectors, in as many steps: each view is an image there."""
+        images, vectors = self._written
+        recipe = read_config(StudentConfig, self._recipe)
+        size = images.words[images.words.index("--size") + 1]
+        words = ["hetvs", "train-student", str(images.output), "--teacher", str(vectors.output)]
+        words += ["--config", str(self._recipe), "--whole", "--source-size", size]
+        words += ["--epochs", str(max(1, recipe.epochs // recipe.views)), "--seed", str(seed)]
+        name = run_name(self._case(method), method, seed)
+        book = self._planner.trainings.book(self.dataset)
+        return book.job(KINDS["train"], name, words, (images, vectors), self._recipe)
 
     def _rival(self, method: str, seed: int) -> Job:
         """Return the training by another loss: the same images, views, start and steps."""
