@@ -109,7 +109,7 @@ def test_a_list_that_is_not_full_is_never_certified():
 def test_evaluate_reports_certificates_and_the_cascade(
     make_manifest: Callable[..., Manifest], make_vectors: Callable[..., EmbeddingSet]
 ):
-    manifest = make_manifest([f"c{i % 20}" for i in range(120)], splits=["test"] * 60 + ["val"] * 60)
+    manifest = make_manifest([f"c{i % 20}" for i in range(260)], splits=["test"] * 60 + ["val"] * 200)
     cloud = make_vectors(manifest, noise=0.6, seed=1)
     moved = cloud.vectors_ND + 0.05 * np.random.default_rng(2).normal(size=cloud.vectors_ND.shape)
     moved /= np.linalg.norm(moved, axis=1, keepdims=True)
@@ -118,18 +118,22 @@ def test_evaluate_reports_certificates_and_the_cascade(
     sides = Contender("cloud", cloud), [Contender("edge", edge)]
     report = evaluate(manifest, protocol_of(manifest, "manifest"), *sides, None, config)
     found = report.certificates[0]
-    assert (found.held_out, found.alpha) == (60, 0.1)
-    assert found.eps == pytest.approx(np.sort(np.linalg.norm(moved - cloud.vectors_ND, axis=1)[60:])[54], abs=1e-6)
+    assert (found.held_out, found.alpha) == (200, 0.1)
+    assert found.eps == pytest.approx(np.sort(np.linalg.norm(moved - cloud.vectors_ND, axis=1)[60:])[180], abs=1e-6)
     top_1, _, top_k_order = found.kinds
     assert top_1.share.value > top_k_order.share.value
     assert top_1.share.value >= top_1.share_by_gap.value
     assert top_1.disagreement.value <= 0.1
+    assert found.trusted.margin is not None
+    assert 0 < found.trusted.share.value <= 1
+    assert found.trusted.disagreement.value <= 0.1
     assert [p.escalated for p in found.cascade] == pytest.approx(np.arange(11) / 10)
     assert found.cascade[0].recall_at_1.value == pytest.approx(report.cell("edge", "cloud")["recall@1"])
     assert found.cascade[-1].recall_at_1.value == pytest.approx(report.cell("cloud", "cloud")["recall@1"])
     assert 0 <= found.edge_alone.value <= 1
     pages = (tables.short_table(report), tables.markdown(report), render(report, manifest))
     assert all("have a certain first answer" in page for page in pages)
+    assert all("which is trusted (at most 10 % of their first answers differ" in page for page in pages)
     assert all("escalated, smallest margins first" in page for page in pages[1:])
     test_only = make_manifest(["a", "a", "b", "b"])
     protocol = protocol_of(test_only, "manifest")

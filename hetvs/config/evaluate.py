@@ -43,7 +43,8 @@ class EvaluateConfig:
     certify: bool = setting(
         False, "say which answers are certainly the gallery model's, with a bound that val images calibrate"
     )
-    alpha: float = setting(0.1, "share of queries for which the bound of --certify may fail")
+    alpha: float = setting(0.1, "share of queries for which the bound of --certify may fail, and of trusted answers")
+    delta: float = setting(0.1, "chance that a margin is trusted though more than alpha of its answers differ")
     prefixes: str = setting(
         "",
         "judge prefixes of a rotated space too, both sides cut: lengths, commas between, for example 32,64",
@@ -61,7 +62,8 @@ class EvaluateConfig:
         require_rates(self.false_rates)
         whole_numbers(self.prefixes, "prefixes")
         require(not (self.certify and self.split == "val"), "certify calibrates on val; judge --split test")
-        require(0 < self.alpha < 1, f"alpha must be in (0, 1), got {self.alpha}")
+        for name in ("alpha", "delta"):
+            require(0 < getattr(self, name) < 1, f"{name} must be in (0, 1), got {getattr(self, name)}")
         require(len(self.ks) > 0 and min(self.ks) >= 1, f"ks must be ranks >= 1, got {list(self.ks)}")
         require(self.draws >= 100, f"draws must be >= 100, got {self.draws}")
         require(self.seed >= 0, f"seed must be >= 0, got {self.seed}")

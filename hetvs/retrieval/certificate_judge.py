@@ -14,6 +14,8 @@ from hetvs.retrieval.certificate import KINDS, Margins, calibrated_eps, certifie
 from hetvs.retrieval.evidence import Evidence
 from hetvs.retrieval.intervals import Estimate, Sample, bootstrap, ratio
 from hetvs.retrieval.matrix import Contender, Judged
+from hetvs.retrieval.protocols import Protocol, held_out
+from hetvs.retrieval.trust import trusted_margin
 
 HELD_OUT = "val"  # the split on which the bound is calibrated
 LIST_K = 5
@@ -32,6 +34,19 @@ class Certified:
     kind: str
     share: Estimate
     share_by_gap: Estimate
+    disagreement: Estimate
+
+
+@dataclass(frozen=True)
+class Trusted:
+    """Of first answers above a margin that held-out queries chose: their share, and how many are not the cloud's.
+
+    `margin` is None where no margin is strict enough; `delta` is the chance that the choice was lucky.
+    """
+
+    margin: float | None
+    delta: float
+    share: Estimate
     disagreement: Estimate
 
 
@@ -58,6 +73,7 @@ class Certificate:
     held_out: int
     k: int
     kinds: tuple[Certified, ...]
+    trusted: Trusted
     cascade: tuple[CascadePoint, ...]
     edge_alone: Estimate
 
@@ -71,19 +87,36 @@ def held_out_rows(manifest: Manifest) -> np.ndarray:
 
 
 def judge_certificates(
-    manifest: Manifest, evidence: Evidence, gallery: Contender, queries: list[Contender], config: EvaluateConfig
+    manifest: Manifest,
+    protocol: Protocol,
+    evidence: Evidence,
+    gallery: Contender,
+    queries: list[Contender],
+    config: EvaluateConfig,
 ) -> tuple[Certificate, ...]:
     """Return the certificates of each query model; vectors must hold the val images, too (else ArtifactError)."""
     rows = held_out_rows(manifest)
-    held_out = Judged(rows, manifest.ids[rows], manifest.labels[rows], ())
-    return tuple(_judge(evidence, held_out, gallery, query, config) for query in queries)
+    images = Judged(rows, manifest.ids[rows], manifest.labels[rows], ())
+    asking = Judged.of(manifest, held_out(manifest, protocol, HELD_OUT))
+    return tuple(_judge(evidence, images, asking, gallery, query, config) for query in queries)
+
+
+def chosen_margin(asking: Judged, query_nD: np.ndarray, gallery_nD: np.ndarray, config: EvaluateConfig) -> float:
+    """Return the margin above which the first answers of `asking` are the gallery model's often enough; inf for none.
+
+    Both vectors (n, D) are aligned to the judged images of `asking`.
+    """
+    edge, cloud = (margins_of(asking, side, gallery_nD, 1, config.threads) for side in (query_nD, gallery_nD))
+    asked = asking.queries
+    differs = ~agrees("top_1", edge.lists[asked], cloud.lists[asked])
+    return trusted_margin(edge.chord["top_1"][asked], differs, config.alpha, config.delta)
 
 
 def _judge(
-    evidence: Evidence, held_out: Judged, gallery: Contender, query: Contender, config: EvaluateConfig
+    evidence: Evidence, images: Judged, asking: Judged, gallery: Contender, query: Contender, config: EvaluateConfig
 ) -> Certificate:
     """Calibrate on the held-out images, then certify the judged queries."""
-    apart_nD = held_out.align(query).astype(np.float64) - held_out.align(gallery)
+    apart_nD = images.align(query).astype(np.float64) - images.align(gallery)
     eps = calibrated_eps(np.linalg.norm(apart_nD, axis=1), config.alpha)
     judged = evidence.judged
     in_gallery = judged.align(gallery)
@@ -96,9 +129,12 @@ def _judge(
         gallery=gallery.name,
         alpha=config.alpha,
         eps=eps if math.isfinite(eps) else None,
-        held_out=len(held_out.ids),
+        held_out=len(images.ids),
         k=LIST_K,
         kinds=tuple(_certified(kind, edge, cloud, eps, evidence, config) for kind in KINDS),
+        trusted=_trusted(
+            edge, cloud, chosen_margin(asking, asking.align(query), asking.align(gallery), config), evidence, config
+        ),
         cascade=cascade,
         edge_alone=edge_alone,
     )
@@ -115,6 +151,16 @@ def _certified(
     share, by_gap, wrong = _samples([safe, gap, safe & differs], evidence, config)
     disagreement = ratio(wrong, share, "no query is certified")
     return Certified(kind, share.estimate(), by_gap.estimate(), disagreement)
+
+
+def _trusted(edge: Margins, cloud: Margins, margin: float, evidence: Evidence, config: EvaluateConfig) -> Trusted:
+    """Count the queries whose margin is above the chosen one, and those of them that the cloud answers otherwise."""
+    asked = evidence.columns.positions
+    above = edge.chord["top_1"][asked] > margin
+    differs = ~agrees("top_1", edge.lists[asked], cloud.lists[asked])
+    share, wrong = _samples([above, above & differs], evidence, config)
+    chosen = margin if math.isfinite(margin) else None
+    return Trusted(chosen, config.delta, share.estimate(), ratio(wrong, share, "no query is trusted"))
 
 
 def agrees(kind: str, edge_Mk: np.ndarray, cloud_Mk: np.ndarray) -> np.ndarray:

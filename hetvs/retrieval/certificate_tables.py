@@ -39,6 +39,17 @@ def sentence(found: Certificate) -> str:
             f"({found.held_out:,} val images), {percent(found.kinds[0].share)} % have a certain first answer"
         )
     return (
-        f"{found.query}: {bound}; {percent(found.edge_alone)} % need no escalation for recall@1 within 0.5 points "
-        "of the paragon."
+        f"{found.query}: {bound}; {_trusted(found)}; {percent(found.edge_alone)} % need no escalation for recall@1 "
+        "within 0.5 points of the paragon."
+    )
+
+
+def _trusted(found: Certificate) -> str:
+    """Say how many first answers can be trusted, and how many of them are not the gallery model's."""
+    if found.trusted.margin is None:
+        return f"no margin of val queries keeps alpha {found.alpha:g}, so no answer is trusted"
+    return (
+        f"{percent(found.trusted.share)} % have a margin above {found.trusted.margin:.3f}, which is trusted (at most "
+        f"{100 * found.alpha:g} % of their first answers differ, on val queries in this gallery), and of these "
+        f"{percent(found.trusted.disagreement)} % differ"
     )

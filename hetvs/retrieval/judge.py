@@ -61,7 +61,9 @@ def evaluate(
         cells=_cells(evidence),
         judgements=tuple(_judge(evidence, name, slices[name], config.examples) for name in names),
         open_set=open_set,
-        certificates=judge_certificates(manifest, evidence, gallery, list(queries), config) if config.certify else (),
+        certificates=judge_certificates(manifest, protocol, evidence, gallery, list(queries), config)
+        if config.certify
+        else (),
         prefixes=judge_prefixes(judged, gallery, queries, evidence.unit, config) if config.prefix_dims else (),
         notes=notes_of(judged, setup, config.ks),
     )

@@ -62,12 +62,9 @@ def protocol_of(manifest: Manifest, name: str, split: str = "test", where: str =
     manifest: is_query rows ask is_gallery rows. Raises ConfigError when a column or a side is missing.
     """
     require_choice("protocol", name, tuple(_GROUPS))
-    rows = manifest.rows(split, where)
     core = name != "manifest" and "core" in manifest.extra
-    if core:
-        rows = rows[manifest.extra["core"][rows] == "1"]
-    description, groups = _GROUPS[name](manifest, rows)
-    groups = tuple(g for g in groups if len(g.query_rows) and len(g.gallery_rows))
+    description, found = _GROUPS[name](manifest, _rows(manifest, name, split, where))
+    groups = _asking(found)
     if not groups:
         filtered = f" where {where}" if where else ""
         raise ConfigError(
@@ -77,6 +74,19 @@ def protocol_of(manifest: Manifest, name: str, split: str = "test", where: str =
     return Protocol(name, description, split, groups, where)
 
 
+def held_out(manifest: Manifest, protocol: Protocol, split: str) -> Protocol:
+    """Return the protocol by which the queries of another `split` ask the gallery of `protocol`, and that of their own.
+
+    So a bound is calibrated on other queries in the gallery that is served. ConfigError when none can ask.
+    """
+    rows = [_rows(manifest, protocol.name, s, protocol.where) for s in (protocol.split, split)]
+    description, groups = _GROUPS[protocol.name](manifest, np.sort(np.concatenate(rows)))
+    asking = _asking(tuple(Group(g.query_rows[manifest.splits[g.query_rows] == split], g.gallery_rows) for g in groups))
+    if not asking:
+        raise ConfigError(f"{manifest.source}: protocol {protocol.name} finds no query in split {split!r}")
+    return Protocol(protocol.name, f"{description}; queries of {split}", split, asking, protocol.where)
+
+
 def class_overlap(manifest: Manifest, protocol: Protocol) -> ClassOverlap:
     """Compare the classes of the judged rows with those of the train split."""
     judged = set(manifest.labels[protocol.rows].tolist())
@@ -84,6 +94,19 @@ def class_overlap(manifest: Manifest, protocol: Protocol) -> ClassOverlap:
     shared = len(judged & seen)
     verdict: ClassSet = "unknown" if not seen else "closed" if shared else "open"
     return ClassOverlap(len(judged), shared, verdict)
+
+
+def _rows(manifest: Manifest, name: str, split: str, where: str) -> np.ndarray:
+    """Return the rows of a split that a protocol looks at."""
+    rows = manifest.rows(split, where)
+    if name != "manifest" and "core" in manifest.extra:
+        rows = rows[manifest.extra["core"][rows] == "1"]
+    return rows
+
+
+def _asking(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """Return the groups that have both sides."""
+    return tuple(g for g in groups if len(g.query_rows) and len(g.gallery_rows))
 
 
 def _catalogue(manifest: Manifest, rows: np.ndarray) -> tuple[str, tuple[Group, ...]]:

@@ -10,7 +10,8 @@ from hetvs.config import EvaluateConfig
 from hetvs.retrieval.certificate import KINDS
 from hetvs.retrieval.certificate_judge import SACRIFICE, edge_alone, escalations
 from hetvs.retrieval.intervals import Estimate, Sample, ratio
-from studies.product.pair import MARGIN, Pair
+from studies.compatibility.cases import SMALL_SIZE
+from studies.product.pair import MARGIN, TRUSTED, Pair
 from studies.product.pairs import finished_pairs, pair_jobs, seeded
 from studies.product.parts import NOTHING, Found, Part, origin_of, shown
 from studies.product.plan import ProductPlanner
@@ -19,19 +20,20 @@ from studies.shared.methods import DEFAULT
 from studies.shared.paired import Columns, paired
 from studies.shared.rows import MEAN, Row
 
-PART = "certificates"
+PART, TRUST = "certificates", "trust"
+PROMISED = (*KINDS, TRUSTED)
 SHOWN = (0, 10, 20, 30, 40, 50, 100)  # percent of the queries that are escalated
 ALPHA = EvaluateConfig.alpha
 EDGE_ALONE = "cascade/edge alone"
 BROKEN = "disagreement/{}"
 
 
-def _rows(planner: ProductPlanner) -> Iterator[Row]:
+def _rows(planner: ProductPlanner, part: str) -> Iterator[Row]:
     """Yield shares, disagreement and the cascade, per seed and as means over the seeds on the same queries."""
     pairs = finished_pairs(planner)
     if not pairs:
         return
-    origin = origin_of(planner, PART)
+    origin = origin_of(planner, part)
     labels = next(iter(pairs.values())).asked.labels
     for (method, seed), samples in paired(seeded(planner, pairs, _columns), labels).items():
         for metric, estimate in _estimates(samples):
@@ -54,7 +56,7 @@ def _columns(pair: Pair) -> Columns:
 
 
 def _estimates(samples: dict[str, Sample]) -> Iterator[tuple[str, Estimate]]:
-    for kind in KINDS:
+    for kind in PROMISED:
         yield f"certified/{kind}", samples[f"certified/{kind}"].estimate()
         wrong = ratio(samples[f"wrong/{kind}"], samples[f"certified/{kind}"], "no query is certified")
         yield BROKEN.format(kind), wrong
@@ -75,7 +77,7 @@ def _text(found: Found) -> list[str]:
     said.append(_trust(found))
     kinds = [
         [kind, *(shown(found, (DEFAULT, "q,g", name)) for name in (f"certified/{kind}", BROKEN.format(kind)))]
-        for kind in KINDS
+        for kind in PROMISED
     ]
     curve = [[str(step), shown(found, (DEFAULT, "q,g", f"cascade/{step} %"))] for step in SHOWN]
     return [
@@ -99,4 +101,36 @@ def _trust(found: Found) -> str:
     )
 
 
-CERTIFICATES = Part(name=PART, title="Certificates and the cascade", jobs=pair_jobs, rows=_rows, text=_text)
+def _trust_text(found: Found) -> list[str]:
+    """Say whether trusted answers keep what alpha promises, then all that is said of certificates."""
+    broken = found.get((DEFAULT, "q,g", BROKEN.format(TRUSTED)))
+    if broken is None:
+        return [NOTHING]
+    share = shown(found, (DEFAULT, "q,g", f"certified/{TRUSTED}"))
+    if broken.value is None:
+        said = "No margin of val queries keeps alpha, so no answer is trusted."
+    else:
+        met = "is met" if broken.value <= ALPHA else "is not met"
+        said = (
+            f"{share} % of the test queries have a margin that is trusted; "
+            f"{shown(found, (DEFAULT, 'q,g', broken.metric))} % of their first answers are not the cloud's; at most "
+            f"{100 * ALPHA:g} (alpha, calibrated on val) {met}."
+        )
+    return [f"The small chain (recipes `emoji-small-*`), its student at {SMALL_SIZE}.", said, *_text(found)]
+
+
+CERTIFICATES = Part(
+    name=PART,
+    title="Certificates and the cascade",
+    jobs=pair_jobs,
+    rows=lambda planner: _rows(planner, PART),
+    text=_text,
+)
+TRUSTED_ANSWERS = Part(
+    name=TRUST,
+    title="Answers that are trusted",
+    jobs=lambda planner: pair_jobs(planner.of_small),
+    rows=lambda planner: _rows(planner.of_small, TRUST),
+    text=_trust_text,
+    size=SMALL_SIZE,
+)

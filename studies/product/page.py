@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from studies.product.certified import CERTIFICATES
+from studies.product.certified import CERTIFICATES, TRUSTED_ANSWERS
 from studies.product.head_to_head import HEAD_TO_HEAD
 from studies.product.open_set import OPEN_SET
 from studies.product.parts import means
@@ -13,7 +13,7 @@ from studies.product.teacher import ANY_TEACHER, SEEN_VIEWS
 from studies.product.thresholds import THRESHOLDS
 from studies.shared.rows import Row
 
-PARTS = (ANY_TEACHER, SEEN_VIEWS, PREFIXES, CERTIFICATES, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
+PARTS = (ANY_TEACHER, SEEN_VIEWS, PREFIXES, CERTIFICATES, TRUSTED_ANSWERS, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
 INTRODUCTION = (
     "Written by `make reproduce-product` from [results.json](results.json). Cloud model, gallery and default student "
     "are those of `make reproduce`, at 1/80, but where a section names others; protocol B on test classes, which no "

@@ -15,13 +15,13 @@ from hetvs.errors import ArtifactError, ConfigError
 from hetvs.files import new_folder, read_json, write_json
 from hetvs.manifest import Manifest
 from hetvs.retrieval.certificate import KINDS, calibrated_eps, certified, margins_of
-from hetvs.retrieval.certificate_judge import HELD_OUT, LIST_K, agrees
+from hetvs.retrieval.certificate_judge import HELD_OUT, LIST_K, agrees, chosen_margin
 from hetvs.retrieval.columns import columns_of
 from hetvs.retrieval.intervals import choose_unit
 from hetvs.retrieval.matrix import Contender, Judged
 from hetvs.retrieval.open_judge import open_set_of, which_unmated
 from hetvs.retrieval.open_scores import OpenScores, open_scores
-from hetvs.retrieval.protocols import protocol_of
+from hetvs.retrieval.protocols import held_out, protocol_of
 from hetvs.retrieval.thresholds import Thresholds, calibrate
 from studies.shared.tables import Table, load, save
 
@@ -30,6 +30,7 @@ ASKED, UNMATED = "asked", "unmated"
 RATES = (0.1, 0.01)  # false rates of thresholds
 OWN, MAPPED, UNMAPPED = "own", "mapped", "unmapped"  # what a threshold of the paragon is applied to, and how
 MARGIN = "margin"
+TRUSTED = "trusted"
 
 
 @dataclass(frozen=True)
@@ -71,17 +72,20 @@ def judge_pair(manifest: Manifest, gallery: EmbeddingSet, query: EmbeddingSet, c
     scores = {q: open_scores(test, vectors[q], vectors["g"], config.threads) for q in ("q", "g")}
     apart_nD = judged[HELD_OUT].align(sides[0]).astype(np.float64) - judged[HELD_OUT].align(sides[1])
     eps = calibrated_eps(np.linalg.norm(apart_nD, axis=1), config.alpha)
+    asking = Judged.of(manifest, held_out(manifest, protocol_of(manifest, config.protocol, config.split), HELD_OUT))
+    margin = chosen_margin(asking, asking.align(sides[0]), asking.align(sides[1]), config)
     facts = {
         "alpha": config.alpha,
+        "margin": margin if np.isfinite(margin) else None,
         "eps": eps if np.isfinite(eps) else None,
         "held_out": len(apart_nD),
         "open_set": [fact for q in scores for fact in _open_set(q, scores[q], test, config)],
     }
-    return Pair(_asked(test, vectors, eps, config), _unmated(test, scores, thresholds, config), facts)
+    return Pair(_asked(test, vectors, eps, margin, config), _unmated(test, scores, thresholds, config), facts)
 
 
-def _asked(judged: Judged, vectors: dict[str, np.ndarray], eps: float, config: EvaluateConfig) -> Table:
-    """Return recall@1 of both models, the margin of each query, and what is certified, rightly or wrongly."""
+def _asked(judged: Judged, vectors: dict[str, np.ndarray], eps: float, margin: float, config: EvaluateConfig) -> Table:
+    """Return recall@1 of both models, the margin of each query, what is certified or trusted, and what wrongly."""
     found = columns_of(judged, vectors, [("q", "g"), ("g", "g")], (1,), config.threads)
     edge, cloud = (margins_of(judged, vectors[q], vectors["g"], LIST_K, config.threads) for q in ("q", "g"))
     asked = found.positions
@@ -91,6 +95,9 @@ def _asked(judged: Judged, vectors: dict[str, np.ndarray], eps: float, config: E
         safe = certified(edge.chord[kind][asked], eps)
         columns[f"certified/{kind}"] = safe.astype(float)
         columns[f"wrong/{kind}"] = (safe & ~agrees(kind, edge.lists[asked], cloud.lists[asked])).astype(float)
+    above = columns[MARGIN] > margin
+    columns[f"certified/{TRUSTED}"] = above.astype(float)
+    columns[f"wrong/{TRUSTED}"] = (above & ~agrees("top_1", edge.lists[asked], cloud.lists[asked])).astype(float)
     return Table(tuple(found.ids.tolist()), found.labels, columns)
 
 
