@@ -13,13 +13,12 @@ import pytest
 from click.testing import CliRunner
 
 from hetvs.artifacts import EmbeddingSet
-from hetvs.cli import main as hetvs
 from hetvs.config import EvaluateConfig
 from hetvs.errors import ArtifactError
 from hetvs.manifest import Manifest
 from hetvs.retrieval.judge import evaluate
 from hetvs.retrieval.matrix import Contender, Judged
-from hetvs.retrieval.protocols import protocol_of
+from hetvs.retrieval.protocols import held_out, protocol_of
 from hetvs.retrieval.thresholds import calibrate, realised_fpir
 from studies import product_pair
 from studies.compatibility.cases import EMOJI
@@ -33,7 +32,7 @@ from studies.shared.jobs import Job, with_needs
 from studies.shared.methods import CLOUD, DEFAULT, difference_of
 from studies.shared.planner import Planner
 from studies.shared.rows import MEAN, Row, merge_rows
-from tests.tiny_product import PROGRAMS, jobs_of
+from tests.tiny_product import command_of, jobs_of
 
 ROOT = Path(__file__).parents[1]
 JUDGE = EvaluateConfig(protocol="B", false_rates=RATES, draws=100, threads=1)
@@ -48,11 +47,11 @@ def planner(tmp_path: Path) -> ProductPlanner:
 
 def parse(words: list[str]) -> None:
     """Parse a command without running it; a UsageError when it would be refused."""
-    command: click.Command | None = hetvs if words[0] == "hetvs" else PROGRAMS[words[2]]
-    words = words[1:] if words[0] == "hetvs" else words[3:]
+    command, words = command_of(words)
     while isinstance(command, click.Group):
-        command, words = command.get_command(click.Context(command), words[0]), words[1:]
-    assert command is not None
+        found = command.get_command(click.Context(command), words[0])
+        assert found is not None
+        command, words = found, words[1:]
     command.make_context(command.name, list(words))
 
 
@@ -148,14 +147,18 @@ def test_a_pair_says_what_the_library_says(table: Manifest, make_vectors: Vector
         q, g = fact["pair"].split(",")
         named = points[q, g].tpir if fact["metric"].startswith("tpir") else points[q, g].tar
         assert fact["value"] == next(p.accepted.value for p in named if p.target == rate)
-    judged = {split: Judged.of(table, protocol_of(table, "B", split)) for split in ("val", "test")}
-    thresholds = calibrate(judged["val"], contenders[1], contenders[0], "val", JUDGE)
+    above = found.asked.columns["certified/trusted"]
+    assert above.mean() == pytest.approx(certificate.trusted.share.value)
+    assert found.facts["margin"] == certificate.trusted.margin
+    served = protocol_of(table, "B", "test")
+    asking, tested = Judged.of(table, held_out(table, served, "val")), Judged.of(table, served)
+    thresholds = calibrate(asking, contenders[1], contenders[0], "val", JUDGE)
     for point in thresholds.paragon.tpir:
         score = point.threshold.value
         assert score is not None
         mapped = thresholds.map.from_paragon(score)
-        rates = realised_fpir(judged["test"], contenders[1], contenders[0], (mapped, score), JUDGE)
-        own = realised_fpir(judged["test"], contenders[0], contenders[0], (score,), JUDGE)
+        rates = realised_fpir(tested, contenders[1], contenders[0], (mapped, score), JUDGE)
+        own = realised_fpir(tested, contenders[0], contenders[0], (score,), JUDGE)
         for name, rate_of in zip((MAPPED, UNMAPPED, OWN), (*rates, *own), strict=True):
             assert found.unmated.columns[f"{name}/{point.target:g}"].mean() == pytest.approx(rate_of.value)
 

@@ -13,7 +13,6 @@ import torch.nn.functional as F
 from click.testing import CliRunner
 
 from hetvs.artifacts import EmbeddingSet, ModelCard
-from hetvs.cli import main as hetvs
 from hetvs.config import StudentConfig
 from hetvs.files import read_json
 from hetvs.losses import LOSSES
@@ -31,7 +30,7 @@ from studies.shared.jobs import Job
 from studies.shared.methods import CLOUD, DEFAULT
 from studies.shared.rows import merge_rows
 from tests.conftest import draw_shapes
-from tests.tiny_product import PROGRAMS, jobs_of
+from tests.tiny_product import command_of, jobs_of
 
 TINY = (
     'backbone = "hetvs/edgenet"\nwidth = 0.5\ndepth = 1\nimg_size = 16\nsource_size = 24\nepochs = 2\nbatch_size = 16\n'
@@ -143,9 +142,8 @@ def test_the_speed_of_every_loss_is_beside_ours(
 
 def run_here(job: Job) -> None:
     """Run a job in this process."""
-    words = job.begin()
-    command = hetvs if words[0] == "hetvs" else PROGRAMS[words[2]]
-    done = CliRunner().invoke(command, words[1:] if words[0] == "hetvs" else words[3:])
+    command, words = command_of(job.begin())
+    done = CliRunner().invoke(command, words)
     assert done.exit_code == 0, f"{job.name}: {done.output}"
     assert job.state() == "done"
 

@@ -29,14 +29,18 @@ def calibrate(
     as_json: bool,
     config: CalibrateConfig,
 ) -> None:
-    """Calibrate thresholds on the val images of DATA, try them on its test images, and write them as JSON."""
+    """Calibrate thresholds on the val images of DATA, asked in the gallery of its test images and their own.
+
+    An FPIR belongs to a gallery: the best of more wrong items scores higher. Tries them on the test images and writes
+    them as JSON.
+    """
     import numpy as np
 
     from hetvs.contenders import enter, names_of
     from hetvs.errors import ConfigError
     from hetvs.manifest import read_manifest
     from hetvs.retrieval.matrix import Judged, require_contest
-    from hetvs.retrieval.protocols import protocol_of
+    from hetvs.retrieval.protocols import held_out, protocol_of
     from hetvs.retrieval.thresholds import THRESHOLDS_NAME, realised_fpir
     from hetvs.retrieval.thresholds import calibrate as calibrated
     from hetvs.retrieval.words import percent
@@ -48,16 +52,17 @@ def calibrate(
     entrants = [enter(where, name) for where, name in named]
     require_contest(entrants[0].seat, [entrants[1].seat], None)
     manifest, judging = read_manifest(data), config.judging()
-    on = {split: protocol_of(manifest, config.protocol, split) for split in ("val", "test")}
-    rows = np.union1d(on["val"].rows, on["test"].rows)
+    served = protocol_of(manifest, config.protocol, "test")
+    asking = held_out(manifest, served, "val")
+    rows = np.union1d(asking.rows, served.rows)
     gallery, query = (
         e.contender(manifest, rows, batch_size=config.batch_size, threads=config.threads) for e in entrants
     )
-    found = calibrated(Judged.of(manifest, on["val"]), query, gallery, "val", judging)
+    found = calibrated(Judged.of(manifest, asking), query, gallery, "val", judging)
     found.save(path)
     if as_json:
         click.echo(path.read_text(encoding="utf-8"))
-    tested = Judged.of(manifest, on["test"])
+    tested = Judged.of(manifest, served)
     known = {p.target: p.threshold.value for p in found.paragon.tpir if p.threshold.value is not None}
     plain = list(known.values())
     mapped = [found.map.from_paragon(threshold) for threshold in plain]

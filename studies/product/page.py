@@ -9,11 +9,23 @@ from studies.product.head_to_head import HEAD_TO_HEAD
 from studies.product.open_set import OPEN_SET
 from studies.product.parts import means
 from studies.product.prefixes import PREFIXES
+from studies.product.processes import SEVERAL_PROCESSES
 from studies.product.teacher import ANY_TEACHER, SEEN_VIEWS
-from studies.product.thresholds import THRESHOLDS
+from studies.product.thresholds import SMALL_THRESHOLDS, THRESHOLDS
 from studies.shared.rows import Row
 
-PARTS = (ANY_TEACHER, SEEN_VIEWS, PREFIXES, CERTIFICATES, TRUSTED_ANSWERS, THRESHOLDS, OPEN_SET, HEAD_TO_HEAD)
+PARTS = (
+    ANY_TEACHER,
+    SEEN_VIEWS,
+    PREFIXES,
+    CERTIFICATES,
+    TRUSTED_ANSWERS,
+    THRESHOLDS,
+    SMALL_THRESHOLDS,
+    OPEN_SET,
+    SEVERAL_PROCESSES,
+    HEAD_TO_HEAD,
+)
 INTRODUCTION = (
     "Written by `make reproduce-product` from [results.json](results.json). Cloud model, gallery and default student "
     "are those of `make reproduce`, at 1/80, but where a section names others; protocol B on test classes, which no "

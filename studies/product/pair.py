@@ -63,22 +63,25 @@ def together(parts: Sequence[EmbeddingSet]) -> EmbeddingSet:
 
 
 def judge_pair(manifest: Manifest, gallery: EmbeddingSet, query: EmbeddingSet, config: EvaluateConfig) -> Pair:
-    """Calibrate on val, judge on test, both under the protocol of `config`; vectors hold the images of both."""
-    judged = {s: Judged.of(manifest, protocol_of(manifest, config.protocol, s)) for s in (HELD_OUT, config.split)}
+    """Calibrate on val in the gallery that test asks, judge on test, under the protocol of `config`.
+
+    Vectors hold the images of both splits.
+    """
+    served = protocol_of(manifest, config.protocol, config.split)
+    asking, test = Judged.of(manifest, held_out(manifest, served, HELD_OUT)), Judged.of(manifest, served)
     sides = Contender("q", query), Contender("g", gallery)
-    thresholds = calibrate(judged[HELD_OUT], *sides, HELD_OUT, config)
-    test = judged[config.split]
+    thresholds = calibrate(asking, *sides, HELD_OUT, config)
+    margin = chosen_margin(asking, asking.align(sides[0]), asking.align(sides[1]), config)
     vectors = {side.name: test.align(side) for side in sides}
     scores = {q: open_scores(test, vectors[q], vectors["g"], config.threads) for q in ("q", "g")}
-    apart_nD = judged[HELD_OUT].align(sides[0]).astype(np.float64) - judged[HELD_OUT].align(sides[1])
-    eps = calibrated_eps(np.linalg.norm(apart_nD, axis=1), config.alpha)
-    asking = Judged.of(manifest, held_out(manifest, protocol_of(manifest, config.protocol, config.split), HELD_OUT))
-    margin = chosen_margin(asking, asking.align(sides[0]), asking.align(sides[1]), config)
+    in_query, in_gallery = (asking.align(side)[asking.queries].astype(np.float64) for side in sides)
+    distances_n = np.linalg.norm(in_query - in_gallery, axis=1)
+    eps = calibrated_eps(distances_n, config.alpha)
     facts = {
         "alpha": config.alpha,
         "margin": margin if np.isfinite(margin) else None,
         "eps": eps if np.isfinite(eps) else None,
-        "held_out": len(apart_nD),
+        "held_out": len(distances_n),
         "open_set": [fact for q in scores for fact in _open_set(q, scores[q], test, config)],
     }
     return Pair(_asked(test, vectors, eps, margin, config), _unmated(test, scores, thresholds, config), facts)

@@ -17,13 +17,16 @@ from studies.shared.jobs import Job, Kind
 from studies.shared.methods import CLOUD, DEFAULT, Values
 from studies.shared.planner import Planner
 from studies.shared.tables import CARD as COLUMNS_CARD
-from studies.shared.trainings import run_name
+from studies.shared.trainings import STUDENT, run_name
 
 NAME = "product"
 SIZE = "1/80"
 VECTORS = "taught by vectors alone"
 VIEWS = "taught by vectors of its views"
+PROCESSES = "trained by two processes"
+TORCHRUN = ("python", "-m", "torch.distributed.run", "--nproc_per_node", "2", "-m", "hetvs", "train-student")
 RIVAL_OF = {f"trained by {loss.replace('_', ' ')}": loss for loss in RIVALS}
+RIVAL = ("python", "-m", "studies.product_rival")
 PAIR = Kind(name="pair", whole=FACTS, threaded=True)
 SPEED = Kind(name="speed", whole="speed.json", alone=True)
 WRITTEN = Kind(name="written", whole="manifest.csv")
@@ -57,10 +60,10 @@ class ProductPlanner:
         return self._planner.models(self._case(DEFAULT))
 
     def arm(self, method: str) -> list[Model]:
-        """Return the default student, or the same one taught by vectors alone or by the loss of a rival."""
+        """Return the default student, or the same one taught or trained otherwise."""
         if method == DEFAULT:
             return self.default
-        train = {VECTORS: self._taught, VIEWS: self._shown}.get(method, self._rival)
+        train = {VECTORS: self._taught, VIEWS: self._shown, PROCESSES: self._shared}.get(method, self._rival)
         return [self._planner.model(self._case(method), seed, train(method, seed)) for seed in self.seeds]
 
     @cached_property
@@ -144,14 +147,17 @@ class ProductPlanner:
         book = self._planner.trainings.book(self.dataset)
         return book.job(KINDS["train"], name, words, (images, vectors), self._recipe)
 
+    def _shared(self, method: str, seed: int) -> Job:
+        """Return the training of the default by two processes under torchrun."""
+        return self._joined(method, seed, {}, self._teacher, TORCHRUN)
+
     def _rival(self, method: str, seed: int) -> Job:
         """Return the training by another loss: the same images, views, start and steps."""
         recipe = read_config(StudentConfig, self._recipe)
         ours: Values = {name: 0.0 for name in TERMS if getattr(recipe, name)}
-        return self._joined(method, seed, {**ours, "loss": RIVAL_OF[method]}, self._teacher, "studies.product_rival")
+        return self._joined(method, seed, {**ours, "loss": RIVAL_OF[method]}, self._teacher, RIVAL)
 
-    def _joined(self, method: str, seed: int, values: Values, teacher: Job, module: str = "") -> Job:
-        program = ("python", "-m", module) if module else ("hetvs", "train-student")
+    def _joined(self, method: str, seed: int, values: Values, teacher: Job, program: tuple[str, ...] = STUDENT) -> Job:
         return self._planner.trainings.joined(
             self.dataset,
             run_name(self._case(method), method, seed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from studies.compatibility.cases import SMALL_SIZE
 from studies.product.pair import MAPPED, OWN, RATES, UNMAPPED
 from studies.product.pairs import finished_pairs, pair_jobs, seeded
 from studies.product.parts import NOTHING, Found, Part, origin_of, shown
@@ -13,18 +14,18 @@ from studies.shared.methods import CLOUD, DEFAULT
 from studies.shared.paired import paired
 from studies.shared.rows import Row
 
-PART = "thresholds"
+PART, SERVED = "thresholds", "served"
 PLACES = {OWN: (CLOUD, "g,g"), MAPPED: (f"{DEFAULT}, {MAPPED}", "q,g"), UNMAPPED: (f"{DEFAULT}, {UNMAPPED}", "q,g")}
 SWAPPED = (MAPPED, UNMAPPED)
 METRIC = "realised fpir={:g}"
 
 
-def _rows(planner: ProductPlanner) -> Iterator[Row]:
+def _rows(planner: ProductPlanner, part: str) -> Iterator[Row]:
     """Yield the FPIR on test of the paragon's threshold, mapped for the pair or not, and how far it is off."""
     pairs = finished_pairs(planner)
     if not pairs:
         return
-    origin = origin_of(planner, PART)
+    origin = origin_of(planner, part)
     labels = next(iter(pairs.values())).unmated.labels
     for (_, seed), samples in paired(seeded(planner, pairs, lambda pair: pair.unmated.columns), labels).items():
         for rate in RATES:
@@ -54,8 +55,8 @@ def _sentence(found: Found, rate: float) -> str:
         said.append(f"{name} {'inside' if inside else 'outside'}")
     accepted = shown(found, (*PLACES[OWN], METRIC.format(rate)))
     return (
-        f"The paragon's threshold for {100 * rate:g} % on val accepts {accepted} % of the unmated queries of test; "
-        f"the rate of the pair lies of that interval {' and '.join(said)}."
+        f"The paragon's threshold for {100 * rate:g} % of val queries in this gallery accepts {accepted} % of the "
+        f"unmated queries of test; the rate of the pair lies of that interval {' and '.join(said)}."
     )
 
 
@@ -73,4 +74,18 @@ def _line(found: Found, rate: float) -> list[str]:
     return [f"{100 * rate:g}", *rates, *apart]
 
 
-THRESHOLDS = Part(name=PART, title="Thresholds that survive a swap", jobs=pair_jobs, rows=_rows, text=_text)
+THRESHOLDS = Part(
+    name=PART,
+    title="Thresholds that survive a swap",
+    jobs=pair_jobs,
+    rows=lambda planner: _rows(planner, PART),
+    text=_text,
+)
+SMALL_THRESHOLDS = Part(
+    name=SERVED,
+    title=f"Thresholds that survive a swap: the small chain, its student at {SMALL_SIZE}",
+    jobs=lambda planner: pair_jobs(planner.of_small),
+    rows=lambda planner: _rows(planner.of_small, SERVED),
+    text=_text,
+    size=SMALL_SIZE,
+)
