@@ -96,6 +96,23 @@ def test_a_tied_model_of_the_same_backbone_starts_from_the_old_weights(
         assert card.training["start"] == "", name
 
 
+def test_a_model_of_another_backbone_begins_near_the_vectors_that_it_follows(
+    shapes: Manifest, old_run: Path, tmp_path: Path
+) -> None:
+    """One step of next to nothing shows where it began; a method of prototypes alone has no vectors to begin at."""
+    still = replace(TINY, width=2.0, epochs=1, batch_size=24, lr=1e-9, ema=0.0)
+    found = {}
+    for warm in (True, False):
+        train_update(shapes, old_run, tmp_path / f"anchor-{warm}", replace(still, method="anchor", warm=warm))
+        found[warm] = metrics(tmp_path / f"anchor-{warm}")[0]["anchor"]
+    assert found[True] < 0.5 * found[False]
+    digests = [
+        train_update(shapes, old_run, tmp_path / f"influence-{warm}", replace(still, method="influence", warm=warm))
+        for warm in (True, False)
+    ]
+    assert digests[0].weights_digest == digests[1].weights_digest
+
+
 @pytest.mark.parametrize("unseen", ["restrict", "soft"])
 def test_a_route_for_unseen_classes(shapes: Manifest, old_run: Path, tmp_path: Path, unseen: str) -> None:
     card = train_update(shapes, old_run, tmp_path / "v2", replace(TINY, method="influence", unseen=unseen))

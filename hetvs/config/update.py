@@ -34,7 +34,7 @@ class UpdateConfig(LabelConfig):
         choices=UNSEEN_CHOICES,
     )
     warm: bool = setting(
-        True, "start from the old run's weights, where it has the same backbone and nothing else is said"
+        True, "begin in the old space: at the old run's weights where it has the same backbone, else by a closed form"
     )
     influence: float = setting(3.0, "weight of the old prototypes")
     soft_influence: float = setting(3.0, "weight of the old prototypes with unseen = soft")

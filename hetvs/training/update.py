@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from hetvs.errors import ManifestError
 from hetvs.losses import LOSSES
 from hetvs.losses.focal import right_under_cloud
 from hetvs.losses.lce import radii
+from hetvs.losses.prototypes import class_means
 from hetvs.manifest import Manifest
 from hetvs.models.backbones import options_of
 from hetvs.models.block import in_old_space
@@ -23,11 +25,12 @@ from hetvs.models.heads import PrototypeHead
 from hetvs.models.storage import Prototypes, load_prototypes
 from hetvs.training.augment import Augment
 from hetvs.training.images import ImageStore, images_of
-from hetvs.training.loop import prepare, train
+from hetvs.training.loop import CHECKPOINT, prepare, train
 from hetvs.training.old_classes import old_prototypes
 from hetvs.training.old_model import OldImages, OldModel
 from hetvs.training.precision import choose_amp
 from hetvs.training.pull import Pull
+from hetvs.training.ridge import fit_projection
 from hetvs.training.run import Outcome, close_run, open_run, own_space, to_device
 from hetvs.training.start import build_model, warm_start, with_architecture
 from hetvs.training.student_stage import class_numbers
@@ -67,6 +70,8 @@ def train_update(
     if lent is not None and lent.rows_CD.shape[1] == dim:
         head.start_at(lent.rows_CD, lent.labels, classes)
     stage = update_stage(store.preload(), targets, model, config, old)
+    if config.warm and not config.start and not (resume and (output / CHECKPOINT).is_file()):
+        begin_in_old_space(stage, model, classes)
     average = train(stage, config, output, resume=resume)
     assert isinstance(average, Classifier)
     trained = average.embedder
@@ -84,6 +89,20 @@ def train_update(
         close_run(output / OWN_NAME, "update", config, own, prototypes)
         outcome, prototypes = replace(outcome, embedder=in_old_space(trained, old.space.dim)), None
     return close_run(output, "update", config, outcome, prototypes)
+
+
+def begin_in_old_space(stage: UpdateStage, model: Classifier, classes: Sequence[str]) -> None:
+    """Start a model of another backbone near the old vectors that it is to follow; nothing where it follows none.
+
+    The projection is fitted to them in closed form, and the head's rows are their class means.
+    """
+    follows = any(LOSSES[name].teacher != "prototypes" for name in stage.pull.weights)
+    if not follows or model.embedder.projection.out_features != stage.dim:
+        return
+    labels, numbers = stage.old.classes
+    means_CD = class_means(stage.old.vectors[stage.old.known], numbers)
+    model.head.start_at(means_CD, labels, classes)
+    fit_projection(model.embedder, stage.views, device=stage.config.device, training=True)
 
 
 def update_stage(
