@@ -196,5 +196,11 @@ def test_columns_are_written_and_read_back(shapes_folder: Path, make_vectors: Ma
 
 
 def test_the_scenarios_are_those_of_the_claims() -> None:
-    assert [s.name for s in SCENARIOS] == ["extended-data", "extended-class", "extended-backbone", "chain"]
+    assert [s.name for s in SCENARIOS] == [
+        "extended-data",
+        "extended-class",
+        "extended-backbone",
+        "chain",
+        "chain-data",
+    ]
     assert len(SCENARIOS[-1].versions) == 4

@@ -29,6 +29,7 @@ EMOJI = Dataset(name="emoji", folder=Path("data/emoji-192"), protocols=("B",), r
 FETCHED_PX = 192  # the size at which the folder is drawn, for every study
 FEWER_VENDORS = "core=1,domain!=mozilla,domain!=openmoji,domain!=microsoft"
 TWO_VENDORS = FEWER_VENDORS + ",domain!=twitter"
+FOUR_VENDORS = "core=1,domain!=mozilla,domain!=openmoji"
 NEW_SEED = 10  # of the new model beside the old one of seed 0; the free one has the same
 
 
@@ -61,6 +62,11 @@ SCENARIOS = (
     Scenario(
         "chain",
         (Version(SMALL, TWO_VENDORS), Version(SMALL, FEWER_VENDORS), Version(SMALL), Version(WIDE)),
+        (DEFAULT,),
+    ),
+    Scenario(
+        "chain-data",
+        (Version(SMALL, TWO_VENDORS), Version(SMALL, FEWER_VENDORS), Version(SMALL, FOUR_VENDORS), Version(SMALL)),
         (DEFAULT,),
     ),
 )
@@ -156,6 +162,11 @@ class UpdatePlanner:
 
 def _stem(version: Version) -> str:
     """Return a version as part of a folder's name."""
-    rows = {"core=1": "all", FEWER_VENDORS: "three-vendors", TWO_VENDORS: "two-vendors"}
+    rows = {
+        "core=1": "all",
+        FOUR_VENDORS: "four-vendors",
+        FEWER_VENDORS: "three-vendors",
+        TWO_VENDORS: "two-vendors",
+    }
     backbone = version.recipe.removeprefix("updates-").removesuffix(".toml")
     return f"{backbone}-{rows.get(version.rows, version.rows.rpartition('=')[2])}"
