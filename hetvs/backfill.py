@@ -22,7 +22,7 @@ from hetvs.manifest import Manifest, read_manifest
 from hetvs.models.map_storage import load_map
 from hetvs.progress import track
 from hetvs.refresh.maps import SpaceMap, mapped
-from hetvs.refresh.order import access_counts, class_mean_distances, random_scores, ranked
+from hetvs.refresh.order import access_counts, class_mean_distances, isolations, random_scores, ranked
 from hetvs.refresh.plan import NEW, OLD, ORDER_NAME, SERVING_NAME, START, Backfill, Cost, Plan
 from hetvs.refresh.versions import VersionedVectors
 
@@ -42,6 +42,8 @@ def scores(
     ids, vectors_ND = old.vectors.ids, old.vectors.vectors_ND
     if order == "random":
         return random_scores(ids, seed)
+    if order == "isolation":
+        return isolations(vectors_ND, ids)
     if order == "uncertainty":
         return class_mean_distances(vectors_ND, manifest.labels[rows_of(manifest, ids)])
     if order == "access":

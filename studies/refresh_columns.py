@@ -33,7 +33,7 @@ def main(
     overwrite: bool,
 ) -> None:
     """Write the values per query of one refresh on the test images of DATA."""
-    orders = ("uncertainty", "random", *(("variance",) if space_map else ()))
+    orders = ("isolation", "uncertainty", "random", *(("variance",) if space_map else ()))
     config = CurveConfig(
         order=orders, map=space_map, points=POINTS, seeds=RANDOM_ORDERS, protocol=protocol, threads=threads
     )

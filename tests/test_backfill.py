@@ -276,7 +276,7 @@ def test_a_dry_run_says_the_cost_and_writes_nothing(shapes_folder: Path, shapes_
     result = hetvs(*words, "--dry-run", "--json")
     assert result.exit_code == 0, result.output
     cost = json.loads(result.stdout)
-    assert (cost["images"], cost["bytes"], cost["order"]) == (48, 48 * 16 * 4, "uncertainty")
+    assert (cost["images"], cost["bytes"], cost["order"]) == (48, 48 * 16 * 4, "isolation")
     assert cost["images_per_s"] > 0
     assert list(tmp_path.iterdir()) == []
     assert hetvs(*words).exit_code == 2
@@ -321,7 +321,7 @@ def test_the_command_line_runs_and_judges(plan: Path, shapes_folder: Path, shape
     result = hetvs("backfill", "curve", shapes_folder, *words, *FAST, "--json")
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
-    assert [found["name"] for found in report["curves"]] == ["uncertainty", "random"]
+    assert [found["name"] for found in report["curves"]] == ["isolation", "random"]
     assert report["curves"][1]["seeds"] == 2
     assert "random" in report["curves"][0]["gains"]
     assert report["curves"][0]["points"][-1] == report["new_new"]

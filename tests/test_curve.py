@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from hetvs.config import CurveConfig
 from hetvs.manifest import Manifest
-from hetvs.refresh import curve
+from hetvs.refresh import curve, order
 from hetvs.refresh.judge_curve import NO_MAP, RANDOM, Sides, judge_curves, refreshed
-from hetvs.refresh.order import class_mean_distances, random_scores, ranked
+from hetvs.refresh.order import class_mean_distances, isolations, random_scores, ranked
 from hetvs.retrieval.intervals import Sample
 from hetvs.retrieval.matrix import Judged, cell
 from hetvs.retrieval.protocols import protocol_of
@@ -169,3 +169,28 @@ def test_distances_to_class_means_equal_a_loop(seed: int):
     for row, found in enumerate(class_mean_distances(vectors_nD, labels)):
         mean = vectors_nD[labels == labels[row]].mean(axis=0)
         assert found == pytest.approx(1 - vectors_nD[row] @ mean / np.linalg.norm(mean), abs=1e-9)
+
+
+def test_isolation_equals_a_naive_loop_and_leaves_out_the_image_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(order, "BLOCK", 7)
+    vectors_nD = np.random.default_rng(0).normal(size=(30, 4)).astype(np.float32)
+    vectors_nD /= np.linalg.norm(vectors_nD, axis=1, keepdims=True)
+    ids = [f"{row:02d}" for row in range(30)]
+    found = isolations(vectors_nD, ids, threads=1)
+    for row in range(30):
+        others = sorted((float(vectors_nD[row] @ vectors_nD[i]) for i in range(30) if i != row), reverse=True)
+        assert found[row] == pytest.approx(1 - np.mean(others[:10]), abs=1e-6)
+    assert isolations(vectors_nD[:1], ids[:1], threads=1).tolist() == [1.0], "nothing is near a single image"
+
+
+def test_isolation_looks_among_a_draw_of_others_that_does_not_depend_on_their_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(order, "OTHERS", 12)
+    rng = np.random.default_rng(1)
+    vectors_nD = rng.normal(size=(40, 4)).astype(np.float32)
+    vectors_nD /= np.linalg.norm(vectors_nD, axis=1, keepdims=True)
+    ids = np.array([f"{row:02d}" for row in range(40)])
+    turned = rng.permutation(40)
+    again = isolations(vectors_nD[turned], ids[turned].tolist(), threads=1)
+    np.testing.assert_allclose(again, isolations(vectors_nD, ids.tolist(), threads=1)[turned], atol=1e-6)

@@ -122,8 +122,8 @@ def test_the_table_says_of_each_term_what_it_needs() -> None:
     lines = result.stdout.splitlines()
     assert lines[0].split() == ["term", "anchored", "labels", "teacher", "gives", "student", "update", "paper"]
     assert [line.split()[0] for line in lines[1:-1]] == list(LOSSES)
-    assert lines[1].split(maxsplit=6) == ["anchor", "yes", "no", "vectors", "5", "5", LOSSES["anchor"].paper]
-    assert lines[3].split()[:6] == ["influence", "yes", "yes", "prototypes", "0", "1"]
+    assert lines[1].split(maxsplit=6) == ["anchor", "yes", "no", "vectors", "5", "10", LOSSES["anchor"].paper]
+    assert lines[3].split()[:6] == ["influence", "yes", "yes", "prototypes", "0", "3"]
     assert lines[10].split()[:6] == ["relational", "no", "no", "vectors", "0", "–"]
     assert lines[-2].split()[:6] == ["lce", "yes", "yes", "prototypes", "–", "1"]
     assert lines[-1].startswith("next: hetvs train-student")
@@ -137,6 +137,6 @@ def test_the_json_table_says_the_same() -> None:
         "anchored": True,
         "needs_labels": True,
         "teacher": "prototypes",
-        "default_weight": {"train-student": 0.0, "train-update": 1.0},
+        "default_weight": {"train-student": 0.0, "train-update": 3.0},
         "paper": "BCT, arXiv 2003.11942, second term",
     }

@@ -113,8 +113,8 @@ def test_rows_say_what_the_library_says(manifest: Manifest, make_vectors: MakeVe
         assert value[DEFAULT, 1, curve.name, "area/map"].lower == pytest.approx(curve.area.low, abs=1e-6)
         dip = curve.above_old.rule.difference
         assert value[DEFAULT, 1, curve.name, "lowest above old,old/map"].value == pytest.approx(dip.value, abs=1e-6)
-    areas = [value[DEFAULT, seed, "uncertainty", "area/map"].value for seed in (0, 1)]
-    assert value[DEFAULT, MEAN, "uncertainty", "area/map"].value == pytest.approx(np.mean(areas), abs=2e-6)
+    areas = [value[DEFAULT, seed, "isolation", "area/map"].value for seed in (0, 1)]
+    assert value[DEFAULT, MEAN, "isolation", "area/map"].value == pytest.approx(np.mean(areas), abs=2e-6)
     text = page(rows)
     assert "mAP: area of the default order above that of random ones, default method: +" in text
     assert "Adjusted Rand index of the default above that of a free model, whole gallery: +" in text

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hetvs.config.evaluate import JUDGED, PROTOCOLS, RESAMPLE_CHOICES
 from hetvs.settings import require, require_choice, setting
 
-ORDERS = ("uncertainty", "variance", "access", "random")
+ORDERS = ("isolation", "uncertainty", "variance", "access", "random")
 CURVE_METRICS = ("map", "map@r", "recall@1")
 
 
@@ -30,9 +30,9 @@ class BackfillConfig:
     """`hetvs backfill plan`."""
 
     order: str = setting(
-        "uncertainty",
-        "what is refreshed first: far from its class mean, largest variance predicted by the map, most asked "
-        "for, or random",
+        "isolation",
+        "what is refreshed first: far from its neighbours, far from its class mean, largest variance predicted by "
+        "the map, most asked for, or random",
         choices=ORDERS,
     )
     map: str = setting("", MAP_HELP)
@@ -72,7 +72,7 @@ class CurveConfig:
     """`hetvs backfill curve`."""
 
     order: tuple[str, ...] = setting(
-        ("uncertainty", "random"), "order to judge, see `hetvs backfill plan`; repeatable", choices=ORDERS
+        ("isolation", "random"), "order to judge, see `hetvs backfill plan`; repeatable", choices=ORDERS
     )
     map: str = setting("", MAP_HELP)
     access: str = setting("", ACCESS_HELP)

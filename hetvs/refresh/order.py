@@ -9,6 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from hetvs.errors import ConfigError
+from hetvs.retrieval.search import Items, top_k
+
+NEIGHBOURS = 10  # that say how isolated a vector is
+OTHERS = 20_000  # among which they are looked for, at most: a gallery of millions takes minutes
+BLOCK = 4096
 
 
 def ranked(score_N: np.ndarray, ids: Sequence[str]) -> np.ndarray:
@@ -42,6 +47,25 @@ def class_mean_distances(vectors_ND: np.ndarray, labels_N: np.ndarray) -> np.nda
     mean_CD = sums_CD / np.where(norm_C > 0, norm_C, 1)  # opposite vectors have no mean direction: distance 1
     distance_N: np.ndarray = 1 - np.einsum("nd,nd->n", vectors_ND, mean_CD[class_N])
     return distance_N
+
+
+def isolations(vectors_ND: np.ndarray, ids: Sequence[str], *, seed: int = 0, threads: int = 0) -> np.ndarray:
+    """Return 1 - mean cosine (N,) of each unit vector to its ten nearest others: an old vector that nothing is near.
+
+    Above 20,000 images the others are that many, drawn by `seed`. No label is needed.
+    """
+    everyone = Items(np.ascontiguousarray(vectors_ND, np.float32), np.array(ids), np.array(ids))
+    chosen = np.sort(np.argsort(random_scores(ids, seed), kind="stable")[:OTHERS])
+    others = Items(*(side[chosen] for side in (everyone.vectors_nD, everyone.ids, everyone.labels)))
+    found = np.empty(len(ids))
+    for start in range(0, len(ids), BLOCK):
+        part = slice(start, start + BLOCK)
+        asked = Items(*(side[part] for side in (everyone.vectors_nD, everyone.ids, everyone.labels)))
+        near_BK = top_k(asked, others, NEIGHBOURS, threads=threads)
+        cosine_BK = np.einsum("bd,bkd->bk", asked.vectors_nD, others.vectors_nD[near_BK])
+        known_BK = near_BK >= 0
+        found[part] = 1 - np.where(known_BK, cosine_BK, 0).sum(1) / np.maximum(known_BK.sum(1), 1)
+    return found
 
 
 def access_counts(path: Path, ids: Sequence[str]) -> np.ndarray:

@@ -25,7 +25,7 @@ def trusted_margin(margin_n: np.ndarray, differs_n: np.ndarray, alpha: float, de
     above differs. Equal margins are taken together.
 
     >>> trusted_margin(np.arange(200.0), np.arange(200) < 100, 0.1, 0.1)
-    97.0
+    95.0
     >>> trusted_margin(np.arange(20.0), np.zeros(20, bool), 0.1, 0.1)
     inf
     """

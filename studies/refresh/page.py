@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hetvs.config import BackfillConfig
 from hetvs.refresh.judge_curve import NO_MAP, RANDOM
 from hetvs.retrieval.intervals import Estimate
 from hetvs.retrieval.rules import verdict
@@ -13,7 +14,7 @@ from studies.refresh.rows import AHEAD
 from studies.refresh.tables import METRICS
 from studies.shared.markdown import markdown_table
 from studies.shared.rows import MEAN, Row
-from studies.updates.plan import DEFAULT, FREE
+from studies.updates.plan import DEFAULT, FREE, WARM_RACT
 
 INTRODUCTION = (
     "Written by `make reproduce-refresh` from [results.json](results.json). The old model learned from the emoji of "
@@ -22,7 +23,7 @@ INTRODUCTION = (
     "jackknife over the clusters. A free model is in a space of its own: its gallery starts from mapped vectors, and "
     "`no map` is the control."
 )
-ORDER = "uncertainty"  # the default of `hetvs backfill plan`
+ORDER = BackfillConfig.order  # the default of `hetvs backfill plan`
 FIGURES = ("area", "normalised area", f"area above {RANDOM}", "lowest above old,old", "lowest above start")
 Found = dict[tuple[str, str, str], Estimate]  # method, pair, metric
 
@@ -45,6 +46,8 @@ def _sentences(found: Found) -> list[str]:
             ("area of the default order above that of random ones, default method", DEFAULT, f"area above {RANDOM}"),
             ("lowest point of RACT's curve above M(old,old)", RACT, "lowest above old,old"),
             ("lowest point of RACT's curve above its start", RACT, "lowest above start"),
+            ("lowest point of RACT's curve above M(old,old), warm start", WARM_RACT, "lowest above old,old"),
+            ("lowest point of RACT's curve above its start, warm start", WARM_RACT, "lowest above start"),
             ("area with a map above that without", FREE, f"area above {NO_MAP}"),
         )
     ]

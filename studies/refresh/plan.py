@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from studies.shared.book import KINDS, Book
+from studies.shared.cases import slug
 from studies.shared.jobs import Job, Kind
-from studies.updates.plan import DEFAULT, FREE, PLAIN, UpdatePlanner
+from studies.updates.plan import DEFAULT, FREE, PLAIN, WARM_RACT, UpdatePlanner
 
 SCENARIO = "extended-data"
 RACT = "ract"
-METHODS = (DEFAULT, PLAIN, RACT, FREE)
+METHODS = (DEFAULT, PLAIN, RACT, WARM_RACT, FREE)
 MAP_METHOD = "mlp"  # predicts the variance that an order is made of
 MAPS = Kind(name="maps", whole="card.json", threaded=True)
 CLUSTERS = Kind(name="clusters", whole="clusters.json", threaded=True)
@@ -47,7 +48,7 @@ class RefreshPlanner:
         return found
 
     def _case(self, method: str, seed: int, old: Job, new: Job) -> Refresh:
-        name, data = f"{method}-s{seed}", str(self.updates.dataset.folder)
+        name, data = f"{slug(method)}-s{seed}", str(self.updates.dataset.folder)
         sides = ["--old", str(old.output), "--new", str(new.output)]
         space_map = self._map(name, old.after[0], new.after[0]) if method == FREE else None
         after = (old, new, *([space_map] if space_map else []))

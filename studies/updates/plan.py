@@ -13,13 +13,14 @@ from studies.shared.methods import Values, options
 
 SMALL, WIDE = "updates-small.toml", "updates-wide.toml"
 FREE, DEFAULT, PLAIN = "free", "default", "influence"
-COLD, WARM = "default, cold start", "influence, warm start"
+COLD, WARM, WARM_RACT = "default, cold start", "influence, warm start", "ract, warm start"
 PUBLISHED: Values = {"warm": False}  # the papers start anew; here every model starts with the weights of ImageNet
 ARMS: dict[str, Values] = {
     DEFAULT: {"method": "default"},
     COLD: {"method": "default", **PUBLISHED},
     PLAIN: {"method": "influence", "influence": 10.0, **PUBLISHED},  # of 1, 3 and 10 the best on val
     WARM: {"method": "influence", "influence": 10.0},
+    WARM_RACT: {"method": "ract"},
     **{
         method: {"method": method, **PUBLISHED}
         for method in ("lce", "unibct", "mixbct", "contrastive", "ract", "anchor")
