@@ -50,7 +50,7 @@ def adapted(fit: Fit, val: tuple[Tensor, Tensor], seed: int) -> dict[str, tuple[
 
     return {
         START: (lambda prefix: outputs(fit.net, prefix, 64), 0),
-        LQF: best_of((convex(fit, share, kfac=True, steps=100)[0] for share in RIDGES), cosine),
+        LQF: best_of((convex(fit, share, kfac=True, steps=40)[0] for share in RIDGES), cosine),
         ADAMW: best_of((descent(fit, r, optimiser="adamw", linear=False, seed=seed) for r in RATES["adamw"]), cosine),
     }
 

@@ -15,8 +15,8 @@ from hetvs.linear.problem import Problem
 from hetvs.linear.sgd import stochastic
 
 TOLERANCE = 1e-3
-MOST_STEPS = 300
-MOST_PASSES = 30
+MOST_STEPS = 200
+MOST_PASSES = 15
 TIMED = 7
 
 

@@ -16,8 +16,7 @@ from studies.shared.planner import Planner
 
 NAME = "lqf"
 SEEDS = (0, 1, 2)
-SHOTS = (1, 2, 5, 10, 20, 50)  # images of each class
-MANY, MORE_STEPS = 50, 40  # many images are more equations: from so many on, CG takes more steps
+SHOTS = (1, 2, 5, 10, 20)  # images of each class
 ABLATED = 5  # the draw on which the arms that lack an ingredient run
 LAYERS = 4  # that adapt where the cost is measured, as on a device
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
@@ -62,7 +61,6 @@ class Plan:
                 for seed in SEEDS:
                     words = ["python", "-m", "studies.lqf_task", str(task.folder), "--column", task.column]
                     words += ["--shots", str(shots), "--seed", str(seed)]
-                    words += ["--steps", str(MORE_STEPS)] if shots >= MANY else []
                     words += [] if shots == ABLATED else ["--no-ablations"]
                     words += ["--leaky", str(leaky.output), "--relu", str(relu.output)]
                     yield self._job(f"{task.name}/{shots}-s{seed}", words, (relu, leaky), RESULT)
