@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from hetvs.cli.options import json_option, overwrite_option, settings
 from hetvs.config import CalibrateConfig
+
+if TYPE_CHECKING:
+    from hetvs.config import EvaluateConfig
+    from hetvs.retrieval.matrix import Contender, Judged
+    from hetvs.retrieval.thresholds import Thresholds
 
 folder = click.Path(path_type=Path)
 
@@ -41,9 +48,8 @@ def calibrate(
     from hetvs.manifest import read_manifest
     from hetvs.retrieval.matrix import Judged, require_contest
     from hetvs.retrieval.protocols import held_out, protocol_of
-    from hetvs.retrieval.thresholds import THRESHOLDS_NAME, realised_fpir
+    from hetvs.retrieval.thresholds import THRESHOLDS_NAME
     from hetvs.retrieval.thresholds import calibrate as calibrated
-    from hetvs.retrieval.words import percent
 
     path = output or query_model / THRESHOLDS_NAME
     if path.exists() and not overwrite:
@@ -62,7 +68,22 @@ def calibrate(
     found.save(path)
     if as_json:
         click.echo(path.read_text(encoding="utf-8"))
-    tested = Judged.of(manifest, served)
+    for line in _tried(found, Judged.of(manifest, served), query, gallery, judging):
+        click.echo(line, err=as_json)
+    click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)
+    click.echo(
+        f"next: hetvs evaluate {data} --gallery-model {gallery_model} --query-model {query_model} --open-set -o report",
+        err=as_json,
+    )
+
+
+def _tried(
+    found: Thresholds, tested: Judged, query: Contender, gallery: Contender, judging: EvaluateConfig
+) -> Iterator[str]:
+    """Say of each target what the thresholds accept on other queries: those of the paragon, mapped and not."""
+    from hetvs.retrieval.thresholds import realised_fpir
+    from hetvs.retrieval.words import percent
+
     known = {p.target: p.threshold.value for p in found.paragon.tpir if p.threshold.value is not None}
     plain = list(known.values())
     mapped = [found.map.from_paragon(threshold) for threshold in plain]
@@ -70,14 +91,8 @@ def calibrate(
     own = realised_fpir(tested, gallery, gallery, plain, judging) if known else []
     swapped = realised_fpir(tested, query, gallery, [*mapped, *plain], judging) if known else []
     for n, target in enumerate(known):
-        click.echo(
+        yield (
             f"FPIR {100 * target:g} % on val: the paragon's threshold {plain[n]:.3f} becomes {mapped[n]:.3f}. "
             f"Of the unmated queries of test the paragon accepts {percent(own[n])} % at it, "
-            f"{query.name} {percent(swapped[n])} % mapped and {percent(swapped[len(known) + n])} % unmapped",
-            err=as_json,
+            f"{query.name} {percent(swapped[n])} % mapped and {percent(swapped[len(known) + n])} % unmapped"
         )
-    click.echo(f"{path}: thresholds of {query.name} in the gallery of {gallery.name}", err=as_json)
-    click.echo(
-        f"next: hetvs evaluate {data} --gallery-model {gallery_model} --query-model {query_model} --open-set -o report",
-        err=as_json,
-    )
