@@ -24,7 +24,7 @@ from studies.lqf.agreement import PAIRS
 from studies.lqf.arms import LQF, Fit, best_of, convex, cross_entropy, descent, half_squares
 from studies.lqf.compat import ADAMW, START
 from studies.lqf.page import write_page
-from studies.lqf.plan import RESULT
+from studies.lqf.plan import RESULT, SEEDS
 from studies.lqf.rows import APART, COSTS, rows_of
 from studies.shared.jobs import Job
 from tests.tiny_tangent import pixels_of, small_embedder
@@ -93,13 +93,16 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     compat = {"macs": 10, "arms": {"not adapted": worse, "linear-quadratic": kinds, "AdamW": worse}}
     cost = dict.fromkeys(COSTS, 2.0) | {"plain_steps": 30, "kfac_steps": 10, "images": 200, "macs": 10}
     agreement = {"macs": 10, "images": 50, "differences": {"cg, dual": 1e-4}}
-    results = {"digits/5-s0": task, "compat/noto-s1": compat, "cost/200-images": cost, "agreement": agreement}
+    results = {f"digits/5-s{seed}": task for seed in SEEDS} | {f"compat/noto-s{seed}": compat for seed in SEEDS}
+    results |= {"digits/9-s0": task, "compat/blobmoji-s0": compat, "cost/200-images": cost, "agreement": agreement}
     rows = rows_of([finished(tmp_path, name, result) for name, result in results.items()])
     found = {(r.dataset, r.protocol, r.method, r.metric, r.seed): r for r in rows}
     difference = found["digits", "5 a class", "linear-quadratic - AdamW", "accuracy", "mean"]
     assert difference.value == pytest.approx(np.mean(good) - np.mean(bad))
     assert difference.lower is not None
     assert difference.lower > 0
+    assert {r.seed for r in rows if r.protocol == "9 a class"} == {0}, "no mean before all seeds are there"
+    assert not any(r.dataset == "blobmoji" for r in rows)
     assert found["noto", "style", "linear-quadratic", "gain/recall@1", "mean"].value == 0.25
     assert found["noto", "style", "linear-quadratic", "nfr@1", "mean"].value == 0
     assert found["emoji", "cost, 200 images", "linear-quadratic", "steps_ratio", "mean"].value == 3

@@ -14,6 +14,7 @@ from hetvs.retrieval.intervals import Estimate
 from studies.compatibility.costs import LATENCY_RATIO
 from studies.lqf.arms import LQF
 from studies.lqf.compat import ADAMW, START
+from studies.lqf.plan import SEEDS
 from studies.shared.jobs import Job
 from studies.shared.paired import drawn
 from studies.shared.rows import MEAN, Origin, Row
@@ -48,20 +49,22 @@ def rows_of(jobs: Sequence[Job]) -> list[Row]:
     for (task, shots), by_seed in tasks.items():
         rows += _task_rows(task, shots, by_seed)
     for domain, by_seed in compat.items():
-        rows += _compat_rows(domain, by_seed)
+        rows += _compat_rows(domain, by_seed) if len(by_seed) == len(SEEDS) else []
     return rows
 
 
 def _task_rows(task: str, shots: str, by_seed: dict[int, dict[str, Any]]) -> Iterator[Row]:
-    """Yield the accuracy of every arm, mean over the seeds, and what linear-quadratic has over each rival."""
+    """Yield the accuracy of every arm by seed; of whole cells the mean, and what linear-quadratic is ahead by."""
     first = next(iter(by_seed.values()))
     arms = list(first["arms"])
+    whole = len(by_seed) == len(SEEDS)
     values = np.mean([[result["arms"][arm]["right"] for arm in arms] for result in by_seed.values()], axis=0)
     samples = drawn(dict(zip(arms, values, strict=True)), np.arange(values.shape[1]))
     protocol = "all images" if shots == "0" else f"{shots} a class"
     for arm, sample in samples.items():
-        yield _row(task, protocol, arm, "accuracy", sample.estimate(), first["macs"])
-        if arm != LQF:
+        if whole:
+            yield _row(task, protocol, arm, "accuracy", sample.estimate(), first["macs"])
+        if whole and arm != LQF:
             yield _row(task, protocol, f"{LQF} - {arm}", "accuracy", (samples[LQF] - sample).estimate(), first["macs"])
         for seed, result in by_seed.items():
             mean = Estimate(float(np.mean(result["arms"][arm]["right"])))
