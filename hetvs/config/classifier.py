@@ -32,7 +32,9 @@ class ClassifierConfig(LabelConfig):
         "to the mean logits of the references (elodi)",
         choices=CONGRUENT,
     )
-    kappa: float = setting(0.1, "share of the loss that holds the model; 0.8 for elodi, whose reference contradicts no label")
+    kappa: float = setting(
+        0.1, "share of the loss that holds the model; 0.8 for elodi, whose reference contradicts no label"
+    )
     alpha: float = setting(1.0, "weight of an image out of focus")
     beta: float = setting(5.0, "weight that focus adds")
     focus: str = setting("right", "in focus: old right; old right and new wrong; new wrong; all", choices=FOCUS)

@@ -12,7 +12,7 @@ from hetvs.errors import ConfigError
 from hetvs.retrieval.search import Items, top_k
 
 NEIGHBOURS = 10  # that say how isolated a vector is
-OTHERS = 20_000  # among which they are looked for, at most: so the work grows with the gallery, not with its square
+OTHERS = 20_000  # among which they are looked for, at most: the work grows with the gallery, not its square
 BLOCK = 4096
 
 
