@@ -44,7 +44,7 @@ def test_three_solvers_reach_one_solution(layers: int) -> None:
     exact = closed_form(problem) if layers != 1 else Dual.of(problem).solution().delta_P
     found = {
         "cg": conjugate_gradients(problem, kfac(problem), tolerance=1e-6, steps=200),
-        "sgd": stochastic(problem, kfac(problem), tolerance=1e-4, passes=200, batch=6, seed=0),
+        "sgd": stochastic(problem, kfac(problem), tolerance=1e-4, passes=600, batch=6, seed=0),
         "dual": Dual.of(problem).solution(),
     }
     predictions = problem.along(exact)
@@ -58,8 +58,8 @@ def test_two_seeds_and_two_orders_give_one_solution() -> None:
     problem = small_problem(8)
     order = np.random.default_rng(0).permutation(len(problem))
     other = Problem(problem.net, problem.prefix_n[order], problem.residual_nD[order], problem.ridge, batch=7)
-    first = stochastic(problem, kfac(problem, seed=0), tolerance=1e-4, passes=200, batch=6, seed=0)
-    second = stochastic(other, kfac(other, seed=1), tolerance=1e-4, passes=200, batch=4, seed=1)
+    first = stochastic(problem, kfac(problem, seed=0), tolerance=1e-4, passes=600, batch=6, seed=0)
+    second = stochastic(other, kfac(other, seed=1), tolerance=1e-4, passes=600, batch=4, seed=1)
     a, b = problem.along(first.delta_P), problem.along(second.delta_P)
     assert (a - b).norm() < 1e-3 * a.norm()
 
@@ -74,6 +74,17 @@ def test_the_preconditioner_saves_steps_where_inputs_have_many_scales() -> None:
         for precondition in (kfac(problem), lambda v: v)
     ]
     assert steps[0] * 3 < steps[1]
+
+
+def test_stochastic_gradients_end_at_the_optimum_where_few_images_are_steep() -> None:
+    torch.manual_seed(0)
+    net = Linearised(Embedder(nn.Identity(), 40, 2, Preprocess(size_px=8)).double().eval(), layers=0)
+    steep = torch.where(torch.arange(256)[:, None] % 16 == 0, 8.0, 1.0)
+    x = torch.randn(256, 40, dtype=torch.float64) * steep
+    problem = Problem.of(net, x, torch.randn(256, 2, dtype=torch.float64), ridge=1e-3)
+    for precondition in (kfac(problem), lambda v: v):
+        found = stochastic(problem, precondition, tolerance=1e-3, passes=60, batch=4, seed=0)
+        assert found.residuals[-1] <= 1e-3
 
 
 def test_steps_are_counted_and_a_solver_that_is_stopped_says_how_far_it_came() -> None:

@@ -92,9 +92,10 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     worse = {"style": {"right": [0.0, 0.0, 1.0, 1.0]}, "elsewhere": {"right": [1.0, 1.0, 0.0, 0.0]}}
     compat = {"macs": 10, "arms": {"not adapted": worse, "linear-quadratic": kinds, "AdamW": worse}}
     cost = dict.fromkeys(COSTS, 2.0) | {"plain_steps": 30, "kfac_steps": 10, "images": 200, "macs": 10}
-    agreement = {"macs": 10, "images": 50, "differences": {"cg, dual": 1e-4}}
+    agreement = {"macs": 10, "images": 50, "share": 1.0, "differences": {"cg, dual": 1e-4}}
     results = {f"digits/5-s{seed}": task for seed in SEEDS} | {f"compat/noto-s{seed}": compat for seed in SEEDS}
-    results |= {"digits/9-s0": task, "compat/blobmoji-s0": compat, "cost/200-images": cost, "agreement": agreement}
+    results |= {"digits/9-s0": task, "compat/blobmoji-s0": compat, "cost/200-images": cost}
+    results["agreement/lambda-1"] = agreement
     rows = rows_of([finished(tmp_path, name, result) for name, result in results.items()])
     found = {(r.dataset, r.protocol, r.method, r.metric, r.seed): r for r in rows}
     difference = found["digits", "5 a class", "linear-quadratic - AdamW", "accuracy", "mean"]
@@ -106,7 +107,7 @@ def test_rows_are_paired_and_the_page_holds_only_their_numbers(tmp_path: Path) -
     assert found["noto", "style", "linear-quadratic", "gain/recall@1", "mean"].value == 0.25
     assert found["noto", "style", "linear-quadratic", "nfr@1", "mean"].value == 0
     assert found["emoji", "cost, 200 images", "linear-quadratic", "steps_ratio", "mean"].value == 3
-    assert found["fashion-mnist", "50 images", "cg, dual", APART, "mean"].value == 1e-4
+    assert found["fashion-mnist", "50 images, lambda 1", "cg, dual", APART, "mean"].value == 1e-4
     write_page(tmp_path / "page.md", rows)
     page = (tmp_path / "page.md").read_text()
     assert "With 5 a class it is above AdamW" in page
@@ -135,7 +136,7 @@ def test_solvers_seeds_and_orders_agree_and_adamw_does_not(
 ) -> None:
     train_teacher(shapes, tmp_path / "leaky", replace(tiny_teacher, activation="leaky_relu", epochs=1))
     words = [str(shapes_folder), "--column", "domain", "--start", str(tmp_path / "leaky")]
-    words += ["--shots", "6", "--layers", "2"]
+    words += ["--shots", "6", "--layers", "2", "--share", "10"]
     result = CliRunner().invoke(lqf_agreement.main, [*words, "-o", str(tmp_path / "out")])
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out" / "result.json").read_text())["differences"]

@@ -2,6 +2,8 @@
 
 Every pass begins with the full gradient, which is also the residual of the normal equations; the steps
 take their noise off by it (Johnson and Zhang, NIPS 2013), so that a constant rate ends at the optimum.
+Momentum lets the noise of mini-batches grow: at the rate of plain descent the residual of a student's four layers
+went to 7e9, at 0.4 of it a thousand images hovered.
 """
 
 from __future__ import annotations
@@ -12,6 +14,8 @@ import torch
 from hetvs.linear.problem import Apply, Problem, Solution
 
 MOMENTUM = 0.9
+CAUTION = 0.2
+PROBES = 4  # mini-batches that are looked at: one may be a tame one
 POWER_STEPS = 10
 
 
@@ -20,12 +24,14 @@ def stochastic(
 ) -> Solution:
     """Solve the normal equations by mini-batches of `batch` until the residual is below `tolerance`.
 
-    The order of the images is that of `seed`. The rate is 1 / (largest eigenvalue of Pre^-1 H), of a mini-batch.
+    The order of the images is that of `seed`. The rate is `CAUTION` / (largest eigenvalue of Pre^-1 H), of the steepest
+    of a few mini-batches.
     """
     rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
     b = problem.right_side()
     x, velocity, scale = torch.zeros_like(b), torch.zeros_like(b), b.norm()
-    rate = 1 / largest_eigenvalue(problem, precondition, rng.permutation(len(problem))[:batch])
+    tried = (rng.permutation(len(problem))[:batch] for _ in range(PROBES))
+    rate = CAUTION / max(largest_eigenvalue(problem, precondition, images) for images in tried)
     seen: list[float] = []
     taken = 0
     for _ in range(passes + 1):

@@ -24,7 +24,8 @@ from hetvs.linear.problem import Apply, Problem, outputs, tangents
 LQF = "linear-quadratic"
 RIDGES = (1e-5, 1e-3, 1e-1)  # shares of the mean diagonal: the trials of a convex arm
 RATES = {"adamw": (1e-4, 3e-4, 1e-3), "sgd": (1e-4, 1e-3, 1e-2)}  # the trials of a descent
-STEPS = 150
+STEPS = 150  # of a descent, at least
+EPOCHS = 3  # of a descent, where that is more
 BATCH = 64
 Loss = Callable[[Tensor, Tensor], Tensor]
 Predict = Callable[[Tensor], Tensor]  # prefixes of n images -> outputs (n, D)
@@ -73,7 +74,10 @@ def convex(fit: Fit, share: float, *, kfac: bool, steps: int) -> tuple[Predict, 
 
 
 def descent(fit: Fit, rate: float, *, optimiser: str, linear: bool, seed: int) -> Predict:
-    """Minimise the loss by `STEPS` mini-batches; `linear` moves dw in f0 + J dw, else the weights themselves."""
+    """Minimise the loss by `STEPS` mini-batches, or `EPOCHS` passes.
+
+    `linear` moves dw in f0 + J dw, else the weights themselves.
+    """
     net = copy.deepcopy(fit.net)
     modules: Iterable[nn.Module] = [*net.trunk.deltas, net.delta] if linear else net.layers().values()
     weights = [parameter.requires_grad_(True) for module in modules for parameter in module.parameters()]
@@ -82,13 +86,14 @@ def descent(fit: Fit, rate: float, *, optimiser: str, linear: bool, seed: int) -
         "sgd": lambda: torch.optim.SGD(weights, rate, momentum=0.9),
     }
     tuned = makers[optimiser]()
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(tuned, STEPS)
+    steps = max(STEPS, EPOCHS * len(fit.prefix_n) // BATCH)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(tuned, steps)
     rng = np.random.Generator(np.random.Philox(key=[seed, 0]))
 
     def forward(prefix_B: Tensor) -> Tensor:
         return sum(net(prefix_B), torch.zeros(())) if linear else net.plain(prefix_B)
 
-    for _ in range(STEPS):
+    for _ in range(steps):
         chosen = rng.permutation(len(fit.prefix_n))[:BATCH]
         loss = fit.loss(forward(fit.prefix_n[chosen]), fit.target_nD[chosen].to(fit.prefix_n.dtype))
         tuned.zero_grad()

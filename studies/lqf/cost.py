@@ -16,7 +16,7 @@ from hetvs.linear.sgd import stochastic
 
 TOLERANCE = 1e-3
 MOST_STEPS = 200
-MOST_PASSES = 15
+MOST_PASSES = 40
 TIMED = 7
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hetvs.files import write_text
 from hetvs.retrieval.words import percent
+from studies.lqf.agreement import CG_STEPS, SGD_PASSES, TOLERANCE
 from studies.lqf.arms import LQF
 from studies.lqf.rows import APART
 from studies.shared.markdown import markdown_table
@@ -21,7 +22,8 @@ LEGEND = (
 
 AGREEMENT = (
     "||a - b|| / ||b|| of the outputs on val images of one problem. The seed sets the order of the images, and of "
-    "K-FAC the draws; every arm starts from the same weights."
+    "K-FAC the draws; every arm starts from the same weights. lambda is a share of the mean diagonal of J'J / n. CG "
+    f"stops at a residual of {TOLERANCE:g} or {CG_STEPS:,} steps, stochastic gradients after {SGD_PASSES} passes."
 )
 
 NOTHING = "Nothing measured yet."

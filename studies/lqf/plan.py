@@ -17,6 +17,7 @@ from studies.shared.planner import Planner
 NAME = "lqf"
 SEEDS = (0, 1, 2)
 SHOTS = (1, 2, 5, 10, 20)  # images of each class
+ALL = 0
 ABLATED = 5  # the draw on which the arms that lack an ingredient run
 LAYERS = 4  # that adapt where the cost is measured, as on a device
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
@@ -26,7 +27,7 @@ LEAKY_AGAIN = ("--activation", "leaky_relu", "--epochs", "4", "--lr", "1e-3")
 
 @dataclass(frozen=True)
 class Task:
-    """A data set and the column of it that is learned; `shots` are the draws, all of them or the few."""
+    """A data set and the column of it that is learned; `shots` are its draws."""
 
     name: str
     folder: Path
@@ -36,7 +37,7 @@ class Task:
 
 TASKS = (
     Task("fashion-mnist", Path("data/fashion-mnist"), "label"),
-    Task("emoji-styles", Path("data/emoji-192"), "style"),
+    Task("emoji-styles", Path("data/emoji-192"), "style", shots=(*SHOTS, ALL)),
     Task("kanji-faces", Path("data/kanji"), "style"),
 )
 
@@ -51,7 +52,7 @@ class Plan:
 
     def all(self) -> list[Job]:
         """Return every job that gives rows, in the order in which they are run."""
-        return [*self.tasks(), *self.compat(), self.agreement(), *self.cost(), self.bench()]
+        return [*self.tasks(), *self.compat(), *self.agreement(), *self.cost(), self.bench()]
 
     def tasks(self) -> Iterator[Job]:
         """One job a task, number of images and seed: every arm on one draw."""
@@ -74,11 +75,13 @@ class Plan:
                 words += ["--cloud", str(cloud.output), "--start", str(student.output), "--seed", str(seed)]
                 yield self._job(f"compat/{domain}-s{seed}", words, (cloud, student), RESULT)
 
-    def agreement(self) -> Job:
-        """One problem by every solver, seed and order."""
+    def agreement(self) -> Iterator[Job]:
+        """One problem by every solver, seed and order: with the default lambda, and where it is better posed."""
         start = self._leaky_start()
-        words = ["python", "-m", "studies.lqf_agreement", str(TASKS[0].folder), "--start", str(start.output)]
-        return self._job("agreement", [*words, "--layers", str(LAYERS)], (start,), RESULT)
+        for share in (1, 10):
+            words = ["python", "-m", "studies.lqf_agreement", str(TASKS[0].folder), "--start", str(start.output)]
+            words += ["--layers", str(LAYERS), "--share", str(share)]
+            yield self._job(f"agreement/lambda-{share}", words, (start,), RESULT)
 
     def cost(self) -> Iterator[Job]:
         """Steps and seconds with and without K-FAC: with few images the Hessian has few directions, with many all."""

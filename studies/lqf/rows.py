@@ -38,7 +38,7 @@ def rows_of(jobs: Sequence[Job]) -> list[Row]:
         group, _, rest = name.partition("/")
         if name == "cost/bench":
             rows += _bench_rows(job.output / job.kind.whole)
-        elif name == "agreement":
+        elif group == "agreement":
             rows += _agreement_rows(read_json(job.output / "result.json"))
         elif group == "cost":
             rows += _cost_rows(read_json(job.output / "result.json"))
@@ -89,8 +89,9 @@ def _compat_rows(domain: str, by_seed: dict[int, dict[str, Any]]) -> Iterator[Ro
 
 
 def _agreement_rows(result: dict[str, Any]) -> Iterator[Row]:
+    protocol = f"{result['images']} images, lambda {result['share']:g}"
     for pair, value in result["differences"].items():
-        yield _row("fashion-mnist", f"{result['images']} images", pair, APART, Estimate(value), result["macs"])
+        yield _row("fashion-mnist", protocol, pair, APART, Estimate(value), result["macs"])
 
 
 def _cost_rows(result: dict[str, Any]) -> Iterator[Row]:
