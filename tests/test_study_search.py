@@ -12,11 +12,12 @@ from click.testing import CliRunner
 from hetvs.cli import main as hetvs
 from hetvs.config import SearchConfig, SupernetConfig
 from hetvs.nas.operators import macs_of
+from hetvs.nas.space import space_of
 from hetvs.settings import read_config
 from studies import columns, search_proxy, search_random
 from studies.search.__main__ import SEEDS, main
 from studies.search.page import page
-from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SPACE, SearchPlanner
+from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SIZES, SPACE, SearchPlanner
 from studies.search.rows import Found, _judged
 from studies.shared.cases import Places
 from studies.shared.jobs import with_needs
@@ -88,7 +89,7 @@ def test_methods_are_paired_by_seed(planner: SearchPlanner) -> None:
 
 def test_the_recipes_are_settings_and_name_every_mode() -> None:
     modes = [
-        read_config(SupernetConfig, RECIPES / f"emoji-search-supernet-{mode}.toml").mode
+        read_config(SupernetConfig, RECIPES / f"emoji-small-search-supernet-{mode}.toml").mode
         for mode in ("anchored", "faithful")
     ]
     assert modes == ["anchored", "faithful"]
@@ -96,7 +97,7 @@ def test_the_recipes_are_settings_and_name_every_mode() -> None:
 
 
 def test_a_random_control_uses_its_budget() -> None:
-    first, again, other = (search_random.draw(SPACE, MOST_MACS, 256, seed) for seed in (0, 0, 1))
+    first, again, other = (search_random.draw(space_of(SPACE, SIZES), MOST_MACS, 256, seed) for seed in (0, 0, 1))
     assert first == again != other
     assert 0.95 * MOST_MACS <= macs_of(first, 256) <= MOST_MACS
 

@@ -1,7 +1,7 @@
 """Does it pay to search the architecture by M(q,g), and does the supernet's winner need no training of its own?
 
-Emoji, one supernet a mode, three seeds of search and training: winners under R1, R2 and R3 as published, the anchored
-front, a random architecture, two scaled backbones and the hand-picked student of the study of compatibility.
+The small chain of emoji, one supernet a mode, three seeds of search and training: winners under R1, R2 and R3 as
+published, the anchored front, a random architecture, two scaled backbones and the hand-picked student.
 """
 
 from __future__ import annotations

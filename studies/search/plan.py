@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hetvs.config import TeacherConfig
 from hetvs.settings import read_config
-from studies.compatibility.cases import EMOJI
+from studies.compatibility.cases import SMALL, SMALL_SIZE
 from studies.shared.book import KINDS, Book
 from studies.shared.cases import Case, Dataset, Model, Places
 from studies.shared.jobs import Job, Kind
@@ -21,16 +21,17 @@ from studies.shared.planner import Planner, judging
 
 NAME = "search"
 SPACE = "lite"
-MOST_MACS = 3_300_000  # those of the hand-picked student, and a little for rounding
-SIZE = "1/80"
+SIZES = (20, 24, 32)  # px
+MOST_MACS = 2_200_000  # those of the hand-picked student, and a little for rounding
+CANDIDATES = 400  # of a search
 FAITHFUL = ("R1", "R2", "R3")
 ANCHORED, RETRAINED, RANDOM = "anchored", "anchored, trained alone", "random"
 UNTAUGHT = "anchored, trained from nothing"
 # No ImageNet weights come with the scaled backbones: beside them stands the winner that begins like them.
 FROM_NOTHING: Values = {"pretrained": False, "epochs": 30, "lr": 3e-3, "trunk_lr": 1.0}
-HAND_PICKED: dict[str, Values] = {  # at the input size nearest to the budget: 3.25 M and, above it, 3.96 M MACs
-    "shufflenet_v2": {"backbone": "torchvision/shufflenet_v2_x0_5", "img_size": 60, **FROM_NOTHING},
-    "mobilenet_v3": {"backbone": "torchvision/mobilenet_v3_small", "img_size": 36, **FROM_NOTHING},
+HAND_PICKED: dict[str, Values] = {  # at the largest input size within the budget
+    "shufflenet_v2": {"backbone": "torchvision/shufflenet_v2_x0_5", "img_size": 40, **FROM_NOTHING},
+    "mobilenet_v3": {"backbone": "torchvision/mobilenet_v3_small", "img_size": 28, **FROM_NOTHING},
 }
 PREVIOUS = "hand-picked student"  # the default of the study of compatibility
 POINTS = 3  # of a front that are exported; the first is the best, and is called anchored
@@ -61,8 +62,8 @@ class SearchPlanner:
 
     places: Places
     seeds: tuple[int, ...]
-    dataset: Dataset = EMOJI
-    candidates: int = 1000
+    dataset: Dataset = SMALL
+    candidates: int = CANDIDATES
 
     def __post_init__(self) -> None:
         self._others = Planner(self.places, self.seeds)
@@ -76,7 +77,7 @@ class SearchPlanner:
     @cached_property
     def previous(self) -> list[Model]:
         """The best hand-picked students of the study of compatibility, a seed each."""
-        return self._others.models(Case(self.dataset, SIZE, DEFAULT))
+        return self._others.models(Case(self.dataset, SMALL_SIZE, DEFAULT))
 
     def contenders(self) -> list[Contender]:
         """Return every network that is judged."""
@@ -84,7 +85,7 @@ class SearchPlanner:
 
     def table(self) -> Job:
         """Return the job that times the operators."""
-        words = ("hetvs", "latency-table", "--space", SPACE, "--dim", str(self._dim))
+        words = ("hetvs", "latency-table", "--dim", str(self._dim), *space_words())
         return self._book.job(TABLE, "table", words, (), file=TABLE.whole)
 
     def search(self, reward: str, seed: int) -> Job:
@@ -129,7 +130,7 @@ class SearchPlanner:
 
     @cached_property
     def _dim(self) -> int:
-        return read_config(TeacherConfig, self.places.recipes / f"{self.dataset.known_as}-cloud.toml").dim
+        return read_config(TeacherConfig, self._others.trainings.recipe(self.dataset, "cloud")).dim
 
     def _supernet(self, mode: str) -> Job:
         recipe = self._recipe(f"supernet-{mode}")
@@ -172,18 +173,8 @@ class SearchPlanner:
 
     def _drawn(self, seed: int) -> Job:
         """Return a random architecture of the same MACs."""
-        words = (
-            "python",
-            "-m",
-            "studies.search_random",
-            "--space",
-            SPACE,
-            "--most",
-            str(MOST_MACS),
-            "--dim",
-            str(self._dim),
-        )
-        return self._book.job(DRAWN, f"random-s{seed}", (*words, "--seed", str(seed)), ())
+        words = ["python", "-m", "studies.search_random", *space_words(), "--most", str(MOST_MACS)]
+        return self._book.job(DRAWN, f"random-s{seed}", (*words, "--dim", str(self._dim), "--seed", str(seed)), ())
 
     def _columns(self, name: str, bundle: Path, made_by: Job) -> Job:
         """Return the vectors of the test images through a bundle, and their columns against the cloud's gallery."""
@@ -199,7 +190,12 @@ class SearchPlanner:
         return (*(job for job in self.previous[0].train.after if job.kind.name == "data"), self._teacher)
 
     def _recipe(self, stem: str) -> Path:
-        return self.places.recipes / f"{self.dataset.known_as}-search-{stem}.toml"
+        return self._others.trainings.recipe(self.dataset, f"search-{stem}")
+
+
+def space_words() -> tuple[str, ...]:
+    """Return the options that say what is searched."""
+    return "--space", SPACE, *(word for size in SIZES for word in ("--sizes", str(size)))
 
 
 def bundle_of(search: Job, number: int) -> Path:

@@ -10,6 +10,7 @@ from hetvs.errors import ArtifactError
 from hetvs.files import read_json
 from hetvs.retrieval.intervals import Estimate, Sample
 from hetvs.retrieval.rules import heterogeneous_rule
+from studies.compatibility.cases import SMALL_SIZE
 from studies.search.plan import (
     ANCHORED,
     CHEAPER,
@@ -19,7 +20,6 @@ from studies.search.plan import (
     PREVIOUS,
     RANDOM,
     RETRAINED,
-    SIZE,
     TABLE,
     UNTAUGHT,
     SearchPlanner,
@@ -65,7 +65,11 @@ def rows_of(planner: SearchPlanner, module: str) -> list[Row]:
     def row(method: str, seed: Seed, name: str, estimate: Estimate) -> Row:
         pair, _, metric = name.rpartition("|")
         origin = Origin(
-            study=NAME, dataset=dataset, protocol=protocol if pair else "", size=SIZE, command=f"python -m {module}"
+            study=NAME,
+            dataset=dataset,
+            protocol=protocol if pair else "",
+            size=SMALL_SIZE,
+            command=f"python -m {module}",
         )
         return origin.row(method, seed, pair, metric, estimate, macs.get(method.partition(" - ")[0]))
 
