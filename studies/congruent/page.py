@@ -17,8 +17,8 @@ HEADER = ["method", "accuracy", "less no treatment", "NFR", "PFR", "relative NFR
 INTRODUCTION = (
     "Written by `make reproduce-congruent` from [results.json](results.json). Test images of Fashion-MNIST, percent, "
     "means over the seeds, 95 % intervals of a bootstrap over the images. NFR: right for the old model and wrong for "
-    "the new one. ELODI replaces both models; the ensembles are its references. NFR saved is 1 - NFR / NFR of no "
-    "treatment."
+    "the new one. ELODI replaces both models; the ensembles are its references. A warm start is from the weights of "
+    "the old model, as focal has it. NFR saved is 1 - NFR / NFR of no treatment."
 )
 
 

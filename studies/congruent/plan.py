@@ -19,13 +19,15 @@ FASHION = Path("data/fashion-mnist")
 RECIPE = "fashion-classifier.toml"
 SCENARIOS = {"growing": "half=first", "same": ""}  # what the old model was trained on
 NONE, WARM, NAIVE, FOCAL, ELODI, PARAGON = "no treatment", "warm start", "naive", "focal", "elodi", "ensemble"
-METHODS = (NONE, WARM, NAIVE, FOCAL, ELODI, PARAGON)
+ELODI_WARM = "elodi, warm start"  # the new follower begins as the old one; its new classes are held back by a bias
+METHODS = (NONE, WARM, NAIVE, FOCAL, ELODI, ELODI_WARM, PARAGON)
 MEMBERS = 3  # of an ensemble; ELODI's paper has 8
 SETTINGS: dict[str, Values] = {
     WARM: {},
     NAIVE: {"congruent": "naive"},
     FOCAL: {"congruent": "focal", "kappa": 0.1, "new_bias": 0.3},
     ELODI: {"congruent": "elodi", "kappa": 0.8},  # its reference contradicts no label: it may weigh more
+    ELODI_WARM: {"congruent": "elodi", "kappa": 0.8, "new_bias": 2.0, "old_share": 0.0},
 }
 STARTED = (WARM, FOCAL)  # from the old weights; warm start alone says what the treatment adds to that
 NEW_SEED, OLD_MEMBER_SEED, NEW_MEMBER_SEED = 10, 20, 30  # the first seed of each kind of network; old ones begin at 0
@@ -76,10 +78,11 @@ class CongruentPlanner:
         """Return the old runs and the new ones: one of each, or the members of two ensembles."""
         if method == PARAGON:
             return self._ensemble(scenario, OLD_MEMBER_SEED), self._ensemble("same", NEW_MEMBER_SEED)
-        if method == ELODI:
-            pairs = ((scenario, OLD_MEMBER_SEED, seed), ("same", NEW_MEMBER_SEED, NEW_SEED + seed))
-            old, new = (self._follower(known, self._ensemble(known, first), own) for known, first, own in pairs)
-            return [old], [new]
+        if method in (ELODI, ELODI_WARM):
+            old = self._follower(scenario, scenario, OLD_MEMBER_SEED, seed)
+            if method == ELODI_WARM:
+                return [old], [self._follower(scenario, "same", NEW_MEMBER_SEED, NEW_SEED + seed, old)]
+            return [old], [self._follower("same", "same", NEW_MEMBER_SEED, NEW_SEED + seed)]
         old = self._alone(scenario, seed)
         if method == NONE:
             return [old], [self._alone("same", NEW_SEED + seed)]
@@ -95,11 +98,14 @@ class CongruentPlanner:
         """Return the training of a network that is held to nothing."""
         return self._train(f"{scenario}-alone-s{seed}", {"rows": SCENARIOS[scenario], "seed": seed}, ())
 
-    def _follower(self, scenario: str, references: list[Job], seed: int) -> Job:
-        """Return the training of a network that follows an ensemble of its own classes."""
+    def _follower(self, name: str, known: str, first: int, seed: int, old: Job | None = None) -> Job:
+        """Return the training of a network that follows an ensemble of its own classes, and may begin as `old`."""
+        references = self._ensemble(known, first)
         named = ",".join(str(run.output) for run in references)
-        values = {**SETTINGS[ELODI], "rows": SCENARIOS[scenario], "references": named, "seed": seed}
-        return self._train(f"{scenario}-elodi-s{seed}", values, tuple(references))
+        method = ELODI_WARM if old else ELODI
+        values = {**SETTINGS[method], "rows": SCENARIOS[known], "references": named, "seed": seed}
+        values |= {"start": old.output, "old": old.output} if old else {}
+        return self._train(f"{name}-{slug(method)}-s{seed}", values, (*references, *([old] if old else ())))
 
     def _train(self, name: str, values: Values, after: tuple[Job, ...]) -> Job:
         recipe = self.places.recipes / RECIPE
