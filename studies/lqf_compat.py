@@ -43,9 +43,12 @@ def main(
     net = Linearised(embedder, layers=layers)
     prefix_n = prefixes(net, train.pixels, 64)
     target = cloud_targets(cloud_vectors(encoder, manifest, train.rows, "embed"), outputs(net, prefix_n, 64))
-    rows = manifest.rows("val", f"core=1,domain={domain}")[:VAL]
-    val = prefixes(net, read_pixels(manifest, rows, card.preprocess, "read val"), 64)
-    arms = adapted(Fit(net, prefix_n, target, angle_loss), (val, cloud_vectors(encoder, manifest, rows, "embed")), seed)
+    vals = []
+    for which in ("domain=", "domain!="):
+        rows = manifest.rows("val", f"core=1,{which}{domain}")[:VAL]
+        seen = prefixes(net, read_pixels(manifest, rows, card.preprocess, "read val"), 64)
+        vals.append((seen, cloud_vectors(encoder, manifest, rows, "embed")))
+    arms = adapted(Fit(net, prefix_n, target, angle_loss), vals, seed)
     found: dict[str, dict[str, object]] = {name: {"trial": trial} for name, (_, trial) in arms.items()}
     for kind, asked in kinds(manifest, encoder, domain).items():
         pixels = read_pixels(manifest, asked.judged.rows, card.preprocess, f"read {kind}")

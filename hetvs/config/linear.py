@@ -21,7 +21,9 @@ class LinearConfig:
     solver: str = setting("cg", "conjugate gradients, stochastic gradients, or the exact dual", choices=SOLVERS)
     kfac: bool = setting(True, "precondition by Kronecker factors")
     damping: str = setting("exact", "lambda in the eigenbases of the factors, or split between them", choices=DAMPINGS)
-    ridge: float = setting(1.0, "lambda, a share of the mean diagonal of J^T J / n; 0: leave-one-out chooses (dual)")
+    ridge: float = setting(
+        10.0, "lambda, a share of the mean diagonal of J^T J / n; labels want less; 0: leave-one-out chooses (dual)"
+    )
     alpha: float = setting(15.0, "height of a one-hot target")
     tolerance: float = setting(1e-3, "relative residual of the normal equations to stop at")
     steps: int = setting(200, "most steps of cg, most passes of sgd")

@@ -1,4 +1,4 @@
-"""What the linear problem is fitted to: tall one-hot rows, or the cloud's vectors at the network's own height."""
+"""What the linear problem is fitted to: tall one-hot rows, or the cloud's vectors, as long as the outputs."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ def label_targets(labels: Sequence[str], alpha: float) -> tuple[tuple[str, ...],
 
 
 def cloud_targets(cloud_nD: Tensor, f0_nD: Tensor) -> Tensor:
-    """Return a * g (n, D), a = mean <f0, g>: the cloud's unit vectors at the least-squares height of the outputs.
+    """Return ||f0_i|| g_i (n, D): the cloud's unit vectors, each as long as the output of its own image.
 
-    The norm takes the height off again after the solve. ConfigError when a <= 0: the start is not in that space.
+    The norm takes the length off again after the solve, so none is to be learned: with one length for all, the fit
+    came less near and cost more elsewhere (docs/decisions.md). ConfigError where the mean of <f0, g> is not above 0:
+    the start is not in that space.
 
-    >>> cloud_targets(torch.tensor([[0.0, 1.0]]), torch.tensor([[1.0, 3.0]])).tolist()
-    [[0.0, 3.0]]
+    >>> cloud_targets(torch.tensor([[0.0, 1.0]]), torch.tensor([[3.0, 4.0]])).tolist()
+    [[0.0, 5.0]]
     """
-    height = (cloud_nD.double() * f0_nD.double()).sum(1).mean().item()
-    if height <= 0:
+    cloud_nD, f0_nD = cloud_nD.double(), f0_nD.double()
+    shared = (cloud_nD * f0_nD).sum(1).mean().item()
+    if shared <= 0:
         raise ConfigError(
-            f"the start points away from the cloud's vectors (mean product {height:.3g}); start from a student of it"
+            f"the start points away from the cloud's vectors (mean product {shared:.3g}); start from a student of it"
         )
-    return height * cloud_nD.double()
+    lengths_n: Tensor = torch.linalg.vector_norm(f0_nD, dim=1)
+    return lengths_n[:, None] * cloud_nD

@@ -17,11 +17,12 @@ from hetvs.manifest import Manifest
 from hetvs.progress import track
 from hetvs.retrieval.matrix import Judged, cell
 from hetvs.retrieval.protocols import protocol_of
-from studies.lqf.arms import LQF, RATES, Fit, Predict, best_of, convex, descent
+from studies.lqf.arms import LQF, Fit, Predict, best_of, convex, descent
 
 START, ADAMW = "not adapted", "AdamW"
-RIDGES = (1e-1, 1e1, 1e3)  # shares of the mean diagonal: vectors ask for more of it than labels
-VAL = 300  # images of the style that choose among the trials, at most
+RIDGES = (10.0, 30.0, 100.0)  # shares of the mean diagonal: vectors ask for more of it than labels
+RATES = (1e-5, 3e-5, 1e-4)  # of AdamW
+VAL = 300  # images of the style, and as many of others, that choose among the trials, at most
 
 
 @dataclass(frozen=True)
@@ -42,16 +43,20 @@ class Asked:
         return ids, found.per_query["recall@1"][chosen].tolist()
 
 
-def adapted(fit: Fit, val: tuple[Tensor, Tensor], seed: int) -> dict[str, tuple[Predict, int]]:
-    """Return the predictor of every arm, with the trial that the val images of the style chose by cosine."""
+def adapted(fit: Fit, vals: Sequence[tuple[Tensor, Tensor]], seed: int) -> dict[str, tuple[Predict, int]]:
+    """Return the predictor of every arm, with the trial that val images chose by their cosine to the cloud's vectors.
+
+    `vals` are prefixes and vectors of the style, and of the others: what is won there must not be lost here.
+    """
 
     def cosine(predict: Predict) -> float:
-        return F.cosine_similarity(predict(val[0]), val[1].double(), dim=1).mean().item()
+        means = [F.cosine_similarity(predict(prefix), g.double(), dim=1).mean().item() for prefix, g in vals]
+        return sum(means)
 
     return {
         START: (lambda prefix: outputs(fit.net, prefix, 64), 0),
         LQF: best_of((convex(fit, share, kfac=True, steps=40)[0] for share in RIDGES), cosine),
-        ADAMW: best_of((descent(fit, r, optimiser="adamw", linear=False, seed=seed) for r in RATES["adamw"]), cosine),
+        ADAMW: best_of((descent(fit, r, optimiser="adamw", linear=False, seed=seed) for r in RATES), cosine),
     }
 
 
