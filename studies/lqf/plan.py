@@ -17,7 +17,7 @@ from studies.shared.planner import Planner
 NAME = "lqf"
 SEEDS = (0, 1, 2)
 SHOTS = (1, 2, 5, 10, 20)  # images of each class
-ALL = 0
+ALL = 0  # in the place of a number: every image
 ABLATED = 5  # the draw on which the arms that lack an ingredient run
 LAYERS = 4  # that adapt where the cost is measured, as on a device
 RESULT = Kind(name="result", whole="result.json", goes_on="", threaded=True)
@@ -42,6 +42,11 @@ TASKS = (
 )
 
 
+def seeds_of(shots: int) -> tuple[int, ...]:
+    """Return the seeds of a draw: all images are one."""
+    return SEEDS[:1] if shots == ALL else SEEDS
+
+
 @dataclass
 class Plan:
     """The jobs of the study; those of the compatibility study that it needs are the very same, and shared."""
@@ -59,7 +64,7 @@ class Plan:
         relu, leaky = self._start(), self._leaky_start()
         for task in TASKS:
             for shots in task.shots:
-                for seed in SEEDS:
+                for seed in seeds_of(shots):
                     words = ["python", "-m", "studies.lqf_task", str(task.folder), "--column", task.column]
                     words += ["--shots", str(shots), "--seed", str(seed)]
                     words += [] if shots == ABLATED else ["--no-ablations"]

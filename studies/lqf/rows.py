@@ -14,7 +14,7 @@ from hetvs.retrieval.intervals import Estimate
 from studies.compatibility.costs import LATENCY_RATIO
 from studies.lqf.arms import LQF
 from studies.lqf.compat import ADAMW, START
-from studies.lqf.plan import SEEDS
+from studies.lqf.plan import SEEDS, seeds_of
 from studies.shared.jobs import Job
 from studies.shared.paired import drawn
 from studies.shared.rows import MEAN, Origin, Row
@@ -57,7 +57,7 @@ def _task_rows(task: str, shots: str, by_seed: dict[int, dict[str, Any]]) -> Ite
     """Yield the accuracy of every arm by seed; of whole cells the mean, and what linear-quadratic is ahead by."""
     first = next(iter(by_seed.values()))
     arms = list(first["arms"])
-    whole = len(by_seed) == len(SEEDS)
+    whole = len(by_seed) == len(seeds_of(int(shots)))
     values = np.mean([[result["arms"][arm]["right"] for arm in arms] for result in by_seed.values()], axis=0)
     samples = drawn(dict(zip(arms, values, strict=True)), np.arange(values.shape[1]))
     protocol = "all images" if shots == "0" else f"{shots} a class"
