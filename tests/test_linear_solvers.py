@@ -7,13 +7,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hetvs.errors import ConfigError
 from hetvs.linear.cg import conjugate_gradients
 from hetvs.linear.dual import Dual, jacobian
 from hetvs.linear.factors import gather_factors
 from hetvs.linear.network import Linearised
 from hetvs.linear.preconditioner import Preconditioner
-from hetvs.linear.problem import Problem
+from hetvs.linear.problem import Problem, outputs
 from hetvs.linear.sgd import largest_eigenvalue, stochastic
+from hetvs.linear.targets import cloud_targets
 from hetvs.models.embedder import Embedder
 from hetvs.preprocess import Preprocess
 from tests.tiny_tangent import small_problem
@@ -105,6 +107,18 @@ def test_nothing_to_learn_is_solved_by_nothing() -> None:
     ):
         assert solution.steps == 0
         assert bool((solution.delta_P == 0).all())
+
+
+def test_outputs_that_point_at_the_cloud_are_left_alone_whatever_their_length() -> None:
+    net = small_problem().net
+    prefix_n = small_problem().prefix_n
+    f0_nD = outputs(net, prefix_n, 5)
+    directions_nD = torch.nn.functional.normalize(f0_nD, dim=1)
+    assert len(f0_nD.norm(dim=1).round(decimals=3).unique()) > 1
+    problem = Problem.of(net, prefix_n, cloud_targets(directions_nD, f0_nD), 0.1)
+    assert problem.residual_nD.abs().max() < 1e-12
+    with pytest.raises(ConfigError, match="points away"):
+        cloud_targets(-directions_nD, f0_nD)
 
 
 def test_largest_eigenvalue_is_that_of_the_dense_matrix() -> None:

@@ -36,7 +36,7 @@ def stochastic(
     x, velocity, scale = torch.zeros_like(b), torch.zeros_like(b), b.norm()
     tried = (rng.permutation(len(problem))[:batch] for _ in range(PROBES))
     rate = CAUTION / max(largest_eigenvalue(problem, precondition, images) for images in tried)
-    best = Solution(x, "sgd", 0, (math.inf,))
+    best, at_best = Solution(x, "sgd", 0, (math.inf,)), -b
     seen: list[float] = []
     taken = 0
     for _ in range(passes + 1):

@@ -81,7 +81,7 @@ class Plan:
                 yield self._job(f"compat/{domain}-s{seed}", words, (cloud, student), RESULT)
 
     def agreement(self) -> Iterator[Job]:
-        """One problem by every solver, seed and order: with the default lambda, and where it is better posed."""
+        """One problem by every solver, seed and order: at a lambda of 1, and at the default, which is better posed."""
         start = self._leaky_start()
         for share in (1, 10):
             words = ["python", "-m", "studies.lqf_agreement", str(TASKS[0].folder), "--start", str(start.output)]
