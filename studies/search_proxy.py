@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from hetvs.cli.options import output_option, overwrite_option
 from hetvs.encoders import open_encoder
 from hetvs.files import new_folder, write_json
 from hetvs.manifest import read_manifest
+from hetvs.models.storage import load_run
 from hetvs.nas.judge import Judge, gather
 from hetvs.nas.pairing import pairings_of
 from hetvs.nas.proxy import tau_of
@@ -28,10 +30,18 @@ def main(data: Path, supernet: Path, teacher: Path, runs: tuple[Path, ...], outp
     """Write proxy.json: both scores of every run, and tau with its interval."""
     shared, card = load_supernet(supernet)
     evidence = gather(read_manifest(data), card.training["rows"], shared.space.sizes, open_encoder(teacher, threads=1))
-    pairings = pairings_of(Judge(shared, evidence), card.space, runs)
+    pairings = pairings_of(Judge(shared, evidence), card.space, once_each(runs))
     with new_folder(output, overwrite=overwrite) as temporary:
         found = {"tau": asdict(tau_of(pairings)), "pairings": [asdict(one) for one in pairings]}
         write_json(temporary / "proxy.json", found)
+
+
+def once_each(runs: Sequence[Path]) -> list[Path]:
+    """Return the runs without those whose architecture an earlier one has: two searches may find the same."""
+    first: dict[str, Path] = {}
+    for run in runs:
+        first.setdefault(str(load_run(run)[1].backbone_options["genes"]), run)
+    return list(first.values())
 
 
 if __name__ == "__main__":

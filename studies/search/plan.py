@@ -112,11 +112,19 @@ class SearchPlanner:
         words += [word for run in alone for word in ("--run", str(run.output))]
         return self._book.job(PROXY, "anchored", words, (supernet, *alone))
 
+    def timed(self) -> dict[str, tuple[Path, Job]]:
+        """Return what is timed, by method: bundles of the first seed, each with a job that it is there after."""
+        first, previous = self.seeds[0], self.previous[0].bundle
+        search = self.search(ANCHORED, first)
+        found = {PREVIOUS: (previous.output, previous)}
+        found |= {method: (bundle_of(search, number), search) for number, method in enumerate((ANCHORED, *CHEAPER), 1)}
+        winners = (self._contender(reward, first) for reward in FAITHFUL)
+        return found | {winner.method: (winner.bundle, winner.columns) for winner in winners}
+
     def front(self) -> Job:
-        """Return the job that times the exported points beside the hand-picked student."""
-        search, previous = self.search(ANCHORED, self.seeds[0]), self.previous[0].bundle
-        bundles = [previous.output, *(bundle_of(search, number) for number in range(1, POINTS + 1))]
-        return self._book.job(FRONT, "front", ("hetvs", "bench", *map(str, bundles)), (search, previous))
+        """Return the job that times the exported points and the winners trained anew beside the hand-picked student."""
+        bundles, after = zip(*self.timed().values(), strict=True)
+        return self._book.job(FRONT, "front", ("hetvs", "bench", *map(str, bundles)), tuple(dict.fromkeys(after)))
 
     def wanted(self) -> list[Job]:
         """Return the last job of everything that the page is made of."""

@@ -23,7 +23,6 @@ from studies.search.plan import (
     TABLE,
     UNTAUGHT,
     SearchPlanner,
-    bundle_of,
 )
 from studies.shared.contest import COMPARED as METRICS
 from studies.shared.methods import difference_of
@@ -39,7 +38,7 @@ PAIRS = (  # who is to be above whom
     (ANCHORED, RETRAINED),
     (RETRAINED, RANDOM),
     *((UNTAUGHT, below) for below in HAND_PICKED),
-    *((point, PREVIOUS) for point in (ANCHORED, *CHEAPER, RETRAINED)),
+    *((point, PREVIOUS) for point in (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED)),
 )
 Key = tuple[str, Seed]  # method and seed
 
@@ -119,10 +118,9 @@ def _facts(planner: SearchPlanner) -> Iterator[tuple[str, int | str, str, Estima
         if search.state() == "done":
             yield ANCHORED, seed, "family_satisfied", Estimate(read_json(search.output / "family.json")["satisfied"])
     if front.state() == "done":
-        methods = {planner.previous[0].bundle.output: PREVIOUS}
-        methods |= {bundle_of(planner.search(ANCHORED, first), n): m for n, m in enumerate((ANCHORED, *CHEAPER), 1)}
+        methods = {str(bundle): method for method, (bundle, _) in planner.timed().items()}
         for result in read_json(front.output / front.kind.whole)["results"]:
-            found = {str(bundle): method for bundle, method in methods.items()}.get(result["folder"])
+            found = methods.get(result["folder"])
             if found and result["figures"]:
                 ratio = result["figures"]["ratio"]
                 yield found, first, "latency_ratio", Estimate(ratio["median"], ratio["p10"], ratio["p90"])
