@@ -24,6 +24,7 @@ from studies.lqf.arms import LQF, RATES, RIDGES, Fit, Predict, best_of, convex, 
 JUDGED = 1000  # test images, at most
 SELECTED = 500  # val images that choose among the trials of every arm, at most
 ALPHA = 15.0
+EVERY_LAYER = 0
 CG_STEPS = 20  # on val five gave what sixty gave
 Trial = Callable[[], Predict]
 
@@ -76,11 +77,9 @@ def net_of(start: Path, data: Data, layers: int) -> Net:
     return Net(Fit(net, train, label_targets(data.train.labels, ALPHA)[1], half_squares), val, test)
 
 
-def arms(
-    leaky: Path, relu: Path, data: Data, layers: int, seed: int, *, ablations: bool
-) -> dict[str, tuple[Net, list[Trial]]]:
+def arms(leaky: Path, relu: Path, data: Data, seed: int, *, ablations: bool) -> dict[str, tuple[Net, list[Trial]]]:
     """Return the trials of every arm, three each, not run yet; with `ablations` those that lack an ingredient too."""
-    ours, plain = (net_of(start, data, layers) for start in (leaky, relu))
+    ours, plain = (net_of(start, data, EVERY_LAYER) for start in (leaky, relu))
     head = net_of(leaky, data, 1)
 
     def ridge(net: Net, share: float, kfac: bool = True) -> Trial:
