@@ -117,7 +117,7 @@ def test_a_point_is_the_subnet_itself_and_lives_in_the_clouds_space(order: Order
     best = best_of(desk.history.candidates())
     assert best is not None
     subnet = desk.judge.subnet(best.arch)
-    write_point(tmp_path / "point-1", subnet, best, desk.card.space, order.data)
+    write_point(tmp_path / "point-1", subnet, best, desk.card.space, order.data, {"R2": 0.5})
     alone, card = load_run(tmp_path / "point-1")
     pixels = torch.from_numpy(desk.judge.evidence.validation.pixels(best.arch.img_size))
     with torch.no_grad():
@@ -125,13 +125,14 @@ def test_a_point_is_the_subnet_itself_and_lives_in_the_clouds_space(order: Order
     assert card.space == ModelCard.load(order.teacher).space
     assert card.macs == best.costs.macs
     assert card.validation["search/R2"] == pytest.approx(best.scores["R2"], abs=1e-6)
+    assert card.validation["val/R2"] == 0.5
 
 
 def test_a_network_trained_alone_is_paired_with_its_cut(order: Order, desk: Desk, tmp_path: Path) -> None:
     """Where the run is the cut itself both scores agree."""
     best = best_of(desk.history.candidates())
     assert best is not None
-    write_point(tmp_path / "alone", desk.judge.subnet(best.arch), best, desk.card.space, order.data)
+    write_point(tmp_path / "alone", desk.judge.subnet(best.arch), best, desk.card.space, order.data, {})
     (pairing,) = pairings_of(desk.judge, desk.card.space, [tmp_path / "alone"])
     assert pairing.supernet == best.scores["R2"]
     assert pairing.alone == pytest.approx(best.scores["R2"], abs=1e-4)
@@ -192,6 +193,11 @@ def test_points_of_the_front_become_bundles_of_one_space_with_a_family_matrix(or
     best = json.loads((output / "best.json").read_text())
     assert bundles[0].card.backbone_options["genes"] == {k: best[k] for k in ("space", "img_size", "width", "stages")}
     assert "<h2>The family</h2>" in (output / "report.html").read_text()
+    again = run(*words_of(order, output, "--export", 1, "--no-refit", "--resume"))
+    assert again.exit_code == 0, again.output
+    refitted, cut_out = bundles[0].card, EdgeBundle.load(output / "bundles" / "point-1").card
+    assert refitted.validation["search/R2"] == cut_out.validation["search/R2"] == cut_out.validation["val/R2"]
+    assert refitted.validation["val/cosine"] != cut_out.validation["val/cosine"]
 
 
 @pytest.mark.slow

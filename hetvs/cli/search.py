@@ -128,17 +128,24 @@ def _export(order: Order, desk: Desk, candidates: Sequence[Candidate]) -> list[P
     if order.config.mode != "anchored" or not order.config.export:
         return []
     from export.bundle import export_bundle
+    from hetvs.encoders import open_encoder
     from hetvs.manifest import read_manifest
     from hetvs.nas.candidate import front_of
     from hetvs.nas.front import spaced
     from hetvs.nas.points import write_point
+    from hetvs.nas.refit import Targets
 
     manifest, bundles = read_manifest(order.data), []
+    teacher = open_encoder(order.teacher, threads=1)
+    targets = Targets.of(manifest, desk.card.training["rows"], teacher) if order.config.refit else None
     chosen = reversed(spaced(front_of(candidates), order.config.export))
     for number, candidate in enumerate(chosen, start=1):
         run, bundle = (order.output / kind / f"point-{number}" for kind in ("points", "bundles"))
         click.echo(f"exporting {candidate.arch}", err=True)
-        write_point(run, desk.judge.subnet(candidate.arch), candidate, desk.card.space, order.data)
+        alone, size_px = desk.judge.subnet(candidate.arch), candidate.arch.img_size
+        if targets:
+            targets.refit(alone, size_px)
+        write_point(run, alone, candidate, desk.card.space, order.data, desk.judge.rewards(alone, size_px))
         export_bundle(run, manifest, bundle, ExportConfig(), overwrite=True)
         bundles.append(bundle)
     return bundles

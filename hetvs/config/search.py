@@ -35,6 +35,7 @@ class SearchConfig:
     screen: float = setting(0.5, "anchored: share of candidates judged in full, by R5 on few images; 1 judges all")
     family: str = setting("", "R6: runs or bundles that the new model shall live with, commas between")
     export: int = setting(3, "anchored: points of the front written as runs and bundles")
+    refit: bool = setting(True, "anchored: exported points get statistics and a projection of their own, untrained")
     split: str = setting("val", "split of the family's matrix; the search itself reads val alone", choices=JUDGED)
     workers: int = setting(1, "processes that share the search, one core each")
     seed: int = setting(0, "seed of the evolution")

@@ -32,7 +32,8 @@ from hetvs.nas.storage import load_supernet
 from hetvs.training.memory import keep_freed_memory
 
 HISTORY = "search.log"
-FREE_TO_CHANGE = ("candidates", "workers", "export", "split", "supernet_config", "latency_table")  # when resumed
+# What may be another when a search is resumed.
+FREE_TO_CHANGE = ("candidates", "workers", "export", "refit", "split", "supernet_config", "latency_table")
 PARENT_GONE = 3  # exit code of a worker whose search was killed
 
 

@@ -57,8 +57,12 @@ class Judge:
         R1 is M(q,q), R2 M(q,g) and R3 their product, M being mAP; R5 is the mean cosine to the teacher's
         vectors, and needs no label. `recall@1 q,q` and `recall@1 q,g` stand beside them.
         """
+        return self.rewards(self.subnet(arch), arch.img_size)
+
+    def rewards(self, model: Embedder, size_px: int) -> dict[str, float]:
+        """Return the rewards of a network that stands by itself, as `full` has them."""
         validation, gallery_nD = self.evidence.validation, self.evidence.gallery_nD
-        query_nD = validation.vectors(self.subnet(arch), arch.img_size)
+        query_nD = validation.vectors(model, size_px)
         own = validation.metrics(query_nD, query_nD, "q,q")
         across = validation.metrics(query_nD, gallery_nD, "q,g")
         close = closeness(query_nD, gallery_nD, np.arange(len(query_nD)))

@@ -1,7 +1,8 @@
-"""A point of the front -> a run: the subnet as it is in the supernet, in the cloud's space, not trained further."""
+"""A point of the front -> a run: the subnet of the supernet, in the cloud's space, not trained further."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,10 +32,16 @@ def card_of(embedder: Embedder, arch: Architecture, space: SpaceCard, name: str)
     )
 
 
-def write_point(folder: Path, embedder: Embedder, candidate: Candidate, space: SpaceCard, data: Path) -> None:
-    """Write the run of a candidate, whole or not at all; one of an earlier go is replaced."""
+def write_point(
+    folder: Path, embedder: Embedder, candidate: Candidate, space: SpaceCard, data: Path, rewards: Mapping[str, float]
+) -> None:
+    """Write the run of a candidate, whole or not at all; one of an earlier go is replaced.
+
+    The card holds what the search saw of it (`search/R2`) and the `rewards` of what is written (`val/R2`).
+    """
     card = card_of(embedder, candidate.arch, space, folder.name)
-    scores = {f"search/{name}": round(value, 6) for name, value in candidate.scores.items()}
+    seen = {"search": candidate.scores, "val": rewards}
+    scores = {f"{when}/{name}": round(value, 6) for when, found in seen.items() for name, value in found.items()}
     facts = {"data": str(data), "candidate": candidate.number, "generation": candidate.generation}
     with new_folder(folder, overwrite=True) as temporary:
         save_run(temporary, embedder, replace(card, validation=scores, training=facts))
