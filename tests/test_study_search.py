@@ -17,7 +17,18 @@ from hetvs.settings import read_config
 from studies import columns, search_proxy, search_random
 from studies.search.__main__ import SEEDS, main
 from studies.search.page import page
-from studies.search.plan import ANCHORED, FAITHFUL, METHODS, MOST_MACS, POINTS, RANDOM, SIZES, SPACE, SearchPlanner
+from studies.search.plan import (
+    ANCHORED,
+    FAITHFUL,
+    HELD,
+    METHODS,
+    MOST_MACS,
+    POINTS,
+    RANDOM,
+    SIZES,
+    SPACE,
+    SearchPlanner,
+)
 from studies.search.rows import Found, _judged
 from studies.shared.cases import Places
 from studies.shared.jobs import with_needs
@@ -73,8 +84,17 @@ def test_one_supernet_a_mode_and_three_searches_a_reward(planner: SearchPlanner)
     jobs = with_needs(planner.wanted())
     assert sum("train-supernet" in job.words for job in jobs) == 2
     searches = [job for job in jobs if job.kind.name == "search"]
-    assert len(searches) == 3 * len((*FAITHFUL, ANCHORED))
+    assert len(searches) == 3 * len((*FAITHFUL, ANCHORED, HELD))
     assert all(str(MOST_MACS) in job.words for job in searches)
+
+
+def test_the_student_in_a_gallery_is_of_another_seed_than_those_that_ask(planner: SearchPlanner) -> None:
+    for seed in SEEDS:
+        search = planner.search(HELD, seed)
+        (gallery,) = [job for job in search.after if job.kind.name == "fuse"]
+        assert search.words[search.words.index("--teacher") + 1] == str(gallery.output)
+        assert not any(f"anchored-s{seed}" in word for word in gallery.words)
+        assert any(f"anchored-s{SEEDS[SEEDS.index(seed) - 1]}/points/point-1" in word for word in gallery.words)
 
 
 def test_methods_are_paired_by_seed(planner: SearchPlanner) -> None:

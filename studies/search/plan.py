@@ -26,6 +26,8 @@ MOST_MACS = 2_200_000  # those of the hand-picked student, and a little for roun
 CANDIDATES = 400  # of a search
 FAITHFUL = ("R1", "R2", "R3")
 ANCHORED, RETRAINED, RANDOM = "anchored", "anchored, trained alone", "random"
+HELD = "anchored, gallery that holds a student"  # one of the same supernet, of another search; judged as a family alone
+HELD_WEIGHTS = "1,0.75"  # of the cloud model and that student
 UNTAUGHT = "anchored, trained from nothing"
 # No ImageNet weights come with the scaled backbones: beside them stands the winner that begins like them.
 FROM_NOTHING: Values = {"pretrained": False, "epochs": 30, "lr": 3e-3, "trunk_lr": 1.0}
@@ -89,19 +91,20 @@ class SearchPlanner:
         return self._book.job(TABLE, "table", words, (), file=TABLE.whole)
 
     def search(self, reward: str, seed: int) -> Job:
-        """Return a search: by `reward` as published, or (anchored) for a front of latency and M(q,g)."""
-        mode = "anchored" if reward == ANCHORED else "faithful"
-        supernet = self._supernet(mode)
+        """Return a search: by `reward` as published, or (anchored, held) for a front of latency and M(q,g)."""
+        mode = "faithful" if reward in FAITHFUL else "anchored"
+        supernet, gallery = self._supernet(mode), self._holding(seed) if reward == HELD else self._teacher
         values: Values = {"mode": mode, "seed": seed, "candidates": self.candidates, "max_macs": MOST_MACS}
-        after: tuple[Job, ...] = (supernet,)
+        after: tuple[Job, ...] = (supernet, gallery) if reward == HELD else (supernet,)
         if mode == "anchored":
             values |= {"latency_table": self.table().output / TABLE.whole, "export": POINTS}
             after += (self.table(),)
         else:
             values |= {"reward": reward, "export": 0}
-        words = ["hetvs", "search-student", str(self.dataset.folder), "--teacher", str(self._teacher.output)]
+        words = ["hetvs", "search-student", str(self.dataset.folder), "--teacher", str(gallery.output)]
         words += ["--supernet", str(supernet.output), *options(values)]
-        return self._book.job(SEARCHED, f"{reward.lower()}-s{seed}", words, after)
+        name = "held" if reward == HELD else reward.lower()
+        return self._book.job(SEARCHED, f"{name}-s{seed}", words, after)
 
     def proxy(self) -> Job:
         """Return the job that compares the anchored supernet's scores with those of networks trained alone."""
@@ -129,7 +132,8 @@ class SearchPlanner:
     def wanted(self) -> list[Job]:
         """Return the last job of everything that the page is made of."""
         judged = [self.cloud.columns, *(contender.columns for contender in self.contenders())]
-        return [self.table(), *judged, self.proxy(), self.front()]
+        families = [self.search(HELD, seed) for seed in self.seeds]
+        return [self.table(), *judged, self.proxy(), *families, self.front()]
 
     @cached_property
     def _teacher(self) -> Job:
@@ -139,6 +143,13 @@ class SearchPlanner:
     @cached_property
     def _dim(self) -> int:
         return read_config(TeacherConfig, self._others.trainings.recipe(self.dataset, "cloud")).dim
+
+    def _holding(self, seed: int) -> Job:
+        """Return a gallery model: the cloud's and the best exported point of another search (`hetvs fuse`)."""
+        search = self.search(ANCHORED, self.seeds[self.seeds.index(seed) - 1])
+        members = f"{self._teacher.output},{search.output / 'points' / 'point-1'}"
+        words = ("hetvs", "fuse", "--members", members, "--weights", HELD_WEIGHTS)
+        return self._book.job(KINDS["fuse"], f"holding-s{seed}", words, (self._teacher, search))
 
     def _supernet(self, mode: str) -> Job:
         recipe = self._recipe(f"supernet-{mode}")

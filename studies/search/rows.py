@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import product
 
 from hetvs.artifacts import EdgeBundle
 from hetvs.errors import ArtifactError
@@ -16,6 +17,7 @@ from studies.search.plan import (
     CHEAPER,
     FAITHFUL,
     HAND_PICKED,
+    HELD,
     NAME,
     PREVIOUS,
     RANDOM,
@@ -113,10 +115,12 @@ def _facts(planner: SearchPlanner) -> Iterator[tuple[str, int | str, str, Estima
         search = planner.search(reward, first)
         if search.state() == "done" and search.seconds is not None:
             yield reward, first, "search_hours", Estimate(search.seconds / 3600)
-    for seed in planner.seeds:
-        search = planner.search(ANCHORED, seed)
+    for method, seed in product((ANCHORED, HELD), planner.seeds):
+        search = planner.search(method, seed)
         if search.state() == "done":
-            yield ANCHORED, seed, "family_satisfied", Estimate(read_json(search.output / "family.json")["satisfied"])
+            family = read_json(search.output / "family.json")
+            yield method, seed, "family_satisfied", Estimate(family["satisfied"])
+            yield method, seed, "family_shown", Estimate(family["shown"])
     if front.state() == "done":
         methods = {str(bundle): method for method, (bundle, _) in planner.timed().items()}
         for result in read_json(front.output / front.kind.whole)["results"]:
