@@ -15,6 +15,8 @@ from hetvs.artifacts import EmbeddingSet, SpaceCard
 from hetvs.config import StudentConfig, TeacherConfig
 from hetvs.manifest import Manifest, read_manifest
 
+pytest_plugins = ["tests.stale_gallery"]
+
 # No deadline: a busy machine is no fault of the code. The same examples everywhere, so that a red run can be repeated.
 settings.register_profile("house", deadline=None, max_examples=25, derandomize=True)
 settings.load_profile("house")

@@ -1,3 +1,5 @@
+"""A gallery is embedded again while it is served: runs, rollbacks, kills."""
+
 from __future__ import annotations
 
 import json
@@ -7,116 +9,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from click.testing import CliRunner, Result
 
 from hetvs import backfill
-from hetvs.artifacts import EmbeddingSet, SpaceCard
-from hetvs.cli import main
-from hetvs.config import BackfillConfig, CurveConfig, RefreshConfig
-from hetvs.encoders import batches, embed, open_encoder
-from hetvs.errors import ArtifactError, ConfigError, IncompatibleSpaceError
-from hetvs.manifest import Manifest
-from hetvs.refresh.maps import MapCard, SpaceMap, digest_of
+from hetvs.artifacts import EmbeddingSet
+from hetvs.config import BackfillConfig, RefreshConfig
+from hetvs.errors import ArtifactError, ConfigError
 from hetvs.refresh.plan import Backfill
 from hetvs.refresh.versions import VersionedVectors
-
-PLAN = BackfillConfig(chunk=5, probe=4, threads=1)
-FAST = ("--threads", 1)
-
-
-def hetvs(*words: object) -> Result:
-    return CliRunner().invoke(main, [str(word) for word in words])
-
-
-@pytest.fixture(scope="module")
-def newest(shapes: Manifest, shapes_cloud: Path) -> EmbeddingSet:
-    """What the new model says of every image."""
-    return embed(open_encoder(shapes_cloud, threads=1), shapes, batches(np.arange(len(shapes)), 16))
-
-
-def blurred(vectors: EmbeddingSet, space: SpaceCard, seed: int = 0) -> EmbeddingSet:
-    """An old model: the new one's vectors, blurred."""
-    rows = vectors.vectors_ND + 0.2 * np.random.default_rng(seed).normal(size=vectors.vectors_ND.shape)
-    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    return EmbeddingSet(rows.astype(np.float32), vectors.ids, space, "v1")
-
-
-@pytest.fixture(scope="module")
-def old(newest: EmbeddingSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The gallery by a compatible old model: in the space of the new one."""
-    folder = tmp_path_factory.mktemp("old") / "v1"
-    blurred(newest, newest.space).save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def stranger(newest: EmbeddingSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The gallery by an old model with a space of its own: the axes turned."""
-    folder = tmp_path_factory.mktemp("old") / "stranger"
-    other = SpaceCard(teacher_digest="v1", preprocess_digest="toy", dim=newest.space.dim)
-    turned = blurred(newest, other)
-    EmbeddingSet(np.roll(turned.vectors_ND, 1, axis=1), turned.ids, other, "v1").save(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def back(newest: EmbeddingSet, stranger: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The map that turns the axes back, with a variance that grows along one of them."""
-    from hetvs.models.map_storage import save_map
-
-    dim, begins = newest.space.dim, EmbeddingSet.load(stranger).space
-    arrays = {
-        "weight": np.roll(np.eye(dim, dtype=np.float32), -1, axis=0),
-        "bias": np.zeros(dim, np.float32),
-        "hidden.weight": np.eye(dim, dtype=np.float32),
-        "hidden.bias": np.zeros(dim, np.float32),
-        "out.weight": np.zeros((dim, dim), np.float32),
-        "variance.weight": np.eye(dim, dtype=np.float32)[:1],
-        "variance.bias": np.zeros(1, np.float32),
-    }
-    card = MapCard(
-        method="mlp",
-        direction="forward",
-        from_space=begins,
-        to_space=newest.space,
-        from_model="v1",
-        to_model=newest.model_digest,
-        weights_digest=digest_of(arrays),
-        pairs=9,
-        fitted={},
-    )
-    folder = tmp_path_factory.mktemp("maps") / "back"
-    save_map(folder, SpaceMap(card, arrays))
-    return folder
-
-
-@pytest.fixture
-def plan(shapes_folder: Path, shapes_cloud: Path, old: Path, tmp_path: Path) -> Path:
-    """A plan over all 48 images, ten chunks."""
-    backfill.draft_plan(shapes_folder, old, shapes_cloud, PLAN).write(tmp_path / "plan")
-    return tmp_path / "plan"
+from tests.stale_gallery import FAST, hetvs
 
 
 def run(plan: Path, share: float = 1.0, tag: str = "") -> tuple[str, VersionedVectors]:
     return backfill.run_backfill(plan, RefreshConfig(share=share, tag=tag, threads=1))
-
-
-def test_a_plan_orders_every_image_once_and_serves_the_old_gallery(plan: Path, old: Path):
-    opened = Backfill.open(plan)
-    before = EmbeddingSet.load(old)
-    assert sorted(opened.ids) == sorted(before.ids)
-    assert opened.serving() == "old"
-    served = VersionedVectors.load(opened.gallery_folder("old"))
-    np.testing.assert_array_equal(served.vectors.vectors_ND, before.vectors_ND)
-    assert [len(opened.chunk_ids(number)) for number in opened.chunks_for(48)] == [5] * 9 + [3]
-    assert opened.plan.cost["images"] == 48
-    assert opened.plan.cost["seconds"] == pytest.approx(48 / opened.plan.cost["images_per_s"])
 
 
 def test_a_share_is_refreshed_in_order_and_then_the_rest(plan: Path, old: Path, newest: EmbeddingSet):
@@ -195,19 +103,6 @@ def test_a_tag_keeps_its_gallery(plan: Path):
         run(plan, 0.5, "monday")
 
 
-def test_rows_of_another_space_need_a_map(shapes_folder: Path, shapes_cloud: Path, stranger: Path, back: Path):
-    for words in ((), ("--order", "random")):
-        result = hetvs(
-            "backfill", "plan", shapes_folder, "--old", stranger, "--new", shapes_cloud, "--dry-run", *words, *FAST
-        )
-        assert result.exit_code == 1
-        assert "or learn a map with `hetvs adapt` and give it as --map" in result.stderr
-        assert result.stderr.count("\n") == 1
-    draft = backfill.draft_plan(shapes_folder, stranger, shapes_cloud, replace(PLAN, map=str(back)))
-    assert draft.plan.start == "start"
-    assert draft.start.versions[0].maps == (draft.plan.map_digest,)
-
-
 def test_a_mapped_gallery_starts_mapped_and_rolls_back_to_the_untouched_one(
     shapes_folder: Path, shapes_cloud: Path, stranger: Path, back: Path, tmp_path: Path, newest: EmbeddingSet
 ):
@@ -227,68 +122,6 @@ def test_a_mapped_gallery_starts_mapped_and_rolls_back_to_the_untouched_one(
     np.testing.assert_array_equal(served.vectors.vectors_ND, before.vectors_ND)
 
 
-def test_access_counts_are_read_by_id(
-    shapes_folder: Path, shapes_cloud: Path, old: Path, tmp_path: Path, shapes: Manifest
-):
-    table, ids = tmp_path / "asked.csv", shapes.ids.tolist()
-    table.write_text(f"id,count\n{ids[7]},3\n{ids[3]},9\n")
-    config = BackfillConfig(order="access", access=str(table), probe=2, threads=1)
-    draft = backfill.draft_plan(shapes_folder, old, shapes_cloud, config)
-    assert draft.ids[:2] == (ids[3], ids[7])
-    assert draft.ids[2:] == tuple(sorted(set(ids) - {ids[3], ids[7]}))
-    for text, said in (
-        (f"id,count\n{ids[0]},-1\n", "asked.csv:2: count must be a whole number"),
-        (f"id,count\n{ids[0]},1\n{ids[0]},1\n", "asked.csv:3: id .* stands twice"),
-        ("id,count\nnobody,1\n", "asked.csv:2: id 'nobody' is not in the gallery"),
-        ("name,count\n", "asked.csv:1: the columns must be id and count"),
-    ):
-        table.write_text(text)
-        with pytest.raises(ConfigError, match=said):
-            backfill.draft_plan(shapes_folder, old, shapes_cloud, config)
-
-
-@pytest.mark.parametrize("config", [BackfillConfig, CurveConfig])
-def test_an_order_says_what_it_lacks(config: type[BackfillConfig] | type[CurveConfig]):
-    def ordered(name: str, **more: str) -> object:
-        return config(**{"order": name if config is BackfillConfig else (name,), **more})
-
-    for order, said in (("access", "order access needs access"), ("variance", "order variance needs a map")):
-        with pytest.raises(ConfigError, match=said):
-            ordered(order)
-    assert ordered("access", access="asked.csv") != ordered("variance", map="maps/back")
-
-
-def test_a_map_that_predicts_no_variance_orders_nothing(
-    shapes_folder: Path, shapes_cloud: Path, stranger: Path, back: Path, tmp_path: Path
-):
-    from hetvs.models.map_storage import load_map, save_map
-
-    whole = load_map(back)
-    plain = {name: whole.arrays[name] for name in ("weight", "bias")}
-    save_map(tmp_path / "plain", SpaceMap(replace(whole.card, weights_digest=digest_of(plain)), plain))
-    config = replace(PLAN, order="variance", map=str(tmp_path / "plain"))
-    with pytest.raises(ConfigError, match="the map predicts none; learn one with"):
-        backfill.draft_plan(shapes_folder, stranger, shapes_cloud, config)
-
-
-def test_a_dry_run_says_the_cost_and_writes_nothing(shapes_folder: Path, shapes_cloud: Path, old: Path, tmp_path: Path):
-    words = ("backfill", "plan", shapes_folder, "--old", old, "--new", shapes_cloud, "--probe", 4, *FAST)
-    result = hetvs(*words, "--dry-run", "--json")
-    assert result.exit_code == 0, result.output
-    cost = json.loads(result.stdout)
-    assert (cost["images"], cost["bytes"], cost["order"]) == (48, 48 * 16 * 4, "isolation")
-    assert cost["images_per_s"] > 0
-    assert list(tmp_path.iterdir()) == []
-    assert hetvs(*words).exit_code == 2
-    assert hetvs(*words, "--dry-run", "-o", tmp_path / "p").exit_code == 2
-
-
-def test_the_speed_is_images_by_the_clock(shapes: Manifest, shapes_cloud: Path):
-    ticks: Iterator[float] = iter([10.0, 12.0])
-    encoder = open_encoder(shapes_cloud, threads=1)
-    assert backfill.speed(encoder, shapes, np.arange(6), 4, clock=lambda: next(ticks)) == 3.0
-
-
 def test_another_model_in_the_place_of_the_planned_one_is_noticed(
     plan: Path, shapes_cloud: Path, run_folder: Path, tmp_path: Path
 ):
@@ -299,16 +132,6 @@ def test_another_model_in_the_place_of_the_planned_one_is_noticed(
     shutil.rmtree(plan)
     with pytest.raises(ArtifactError, match="holds no plan"):
         Backfill.open(plan)
-
-
-def test_vectors_cannot_embed(shapes_folder: Path, old: Path):
-    with pytest.raises(ConfigError, match="is a folder of vectors; a backfill embeds"):
-        backfill.draft_plan(shapes_folder, old, old, PLAN)
-
-
-def test_a_map_that_leads_elsewhere_is_refused(shapes_folder: Path, shapes_cloud: Path, old: Path, back: Path):
-    with pytest.raises(IncompatibleSpaceError, match="the wrong direction"):
-        backfill.draft_plan(shapes_folder, old, shapes_cloud, replace(PLAN, map=str(back)))
 
 
 def test_the_command_line_runs_and_judges(plan: Path, shapes_folder: Path, shapes_cloud: Path, old: Path):
