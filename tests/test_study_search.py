@@ -19,9 +19,11 @@ from studies.search.__main__ import SEEDS, main
 from studies.search.page import page
 from studies.search.plan import (
     ANCHORED,
+    BY_LATENCY,
     FAITHFUL,
     HELD,
     METHODS,
+    MOST_LATENCY,
     MOST_MACS,
     POINTS,
     RANDOM,
@@ -84,8 +86,11 @@ def test_one_supernet_a_mode_and_three_searches_a_reward(planner: SearchPlanner)
     jobs = with_needs(planner.wanted())
     assert sum("train-supernet" in job.words for job in jobs) == 2
     searches = [job for job in jobs if job.kind.name == "search"]
-    assert len(searches) == 3 * len((*FAITHFUL, ANCHORED, HELD))
-    assert all(str(MOST_MACS) in job.words for job in searches)
+    assert len(searches) == 3 * len((*FAITHFUL, ANCHORED, HELD, BY_LATENCY))
+    by_latency = [job for job in searches if "R4" in job.words]
+    assert len(by_latency) == 3
+    assert all((str(MOST_LATENCY) in job.words) == (job in by_latency) for job in searches)
+    assert all((str(MOST_MACS) in job.words) != (job in by_latency) for job in searches)
 
 
 def test_the_student_in_a_gallery_is_of_another_seed_than_those_that_ask(planner: SearchPlanner) -> None:

@@ -23,12 +23,14 @@ NAME = "search"
 SPACE = "lite"
 SIZES = (20, 24, 32)  # px
 MOST_MACS = 2_200_000  # those of the hand-picked student, and a little for rounding
+MOST_LATENCY = 0.19  # of the reference kernel, a sum of operators; whole, the hand-picked student takes .205
 CANDIDATES = 400  # of a search
 FAITHFUL = ("R1", "R2", "R3")
 ANCHORED, RETRAINED, RANDOM = "anchored", "anchored, trained alone", "random"
 HELD = "anchored, gallery that holds a student"  # one of the same supernet, of another search; judged as a family alone
 HELD_WEIGHTS = "1,0.75"  # of the cloud model and that student
 UNTAUGHT = "anchored, trained from nothing"
+BY_LATENCY, BY_LATENCY_RETRAINED = "anchored, by latency", "anchored, by latency, trained alone"
 # No ImageNet weights come with the scaled backbones: beside them stands the winner that begins like them.
 FROM_NOTHING: Values = {"pretrained": False, "epochs": 30, "lr": 3e-3, "trunk_lr": 1.0}
 HAND_PICKED: dict[str, Values] = {  # at the largest input size within the budget
@@ -38,7 +40,14 @@ HAND_PICKED: dict[str, Values] = {  # at the largest input size within the budge
 PREVIOUS = "hand-picked student"  # the default of the study of compatibility
 POINTS = 3  # of a front that are exported; the first is the best, and is called anchored
 CHEAPER = tuple(f"{ANCHORED}, point {number}" for number in range(2, POINTS + 1))
-METHODS = (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED, RANDOM, UNTAUGHT, *HAND_PICKED, PREVIOUS)
+CUT = {ANCHORED: (ANCHORED, 1), BY_LATENCY: (BY_LATENCY, 1)}  # the search and the number of its point
+CUT |= {method: (ANCHORED, number) for number, method in enumerate(CHEAPER, start=2)}
+FOUND_BY = {RETRAINED: ANCHORED, UNTAUGHT: ANCHORED, BY_LATENCY_RETRAINED: BY_LATENCY}  # the search of a method
+METHODS = (
+    *(*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED),
+    *(BY_LATENCY, BY_LATENCY_RETRAINED, RANDOM, UNTAUGHT, *HAND_PICKED, PREVIOUS),
+)
+SEARCH_NAMES = {HELD: "held", BY_LATENCY: "latency"}  # of the others: the reward
 SEARCHED = Kind(name="search", whole="report.html", goes_on="--resume")
 TABLE = Kind(name="latency", whole="table.json", alone=True)
 DRAWN = Kind(name="drawn", whole="best.json", goes_on="")
@@ -91,20 +100,21 @@ class SearchPlanner:
         return self._book.job(TABLE, "table", words, (), file=TABLE.whole)
 
     def search(self, reward: str, seed: int) -> Job:
-        """Return a search: by `reward` as published, or (anchored, held) for a front of latency and M(q,g)."""
+        """Return a search: by `reward` as published, or one that ends in a front of latency and M(q,g)."""
         mode = "faithful" if reward in FAITHFUL else "anchored"
         supernet, gallery = self._supernet(mode), self._holding(seed) if reward == HELD else self._teacher
-        values: Values = {"mode": mode, "seed": seed, "candidates": self.candidates, "max_macs": MOST_MACS}
+        values: Values = {"mode": mode, "seed": seed, "candidates": self.candidates}
+        values |= {"max_latency_ratio": MOST_LATENCY} if reward == BY_LATENCY else {"max_macs": MOST_MACS}
         after: tuple[Job, ...] = (supernet, gallery) if reward == HELD else (supernet,)
         if mode == "anchored":
+            values |= {"reward": "R4"} if reward == BY_LATENCY else {}
             values |= {"latency_table": self.table().output / TABLE.whole, "export": POINTS}
             after += (self.table(),)
         else:
             values |= {"reward": reward, "export": 0}
         words = ["hetvs", "search-student", str(self.dataset.folder), "--teacher", str(gallery.output)]
         words += ["--supernet", str(supernet.output), *options(values)]
-        name = "held" if reward == HELD else reward.lower()
-        return self._book.job(SEARCHED, f"{name}-s{seed}", words, after)
+        return self._book.job(SEARCHED, f"{SEARCH_NAMES.get(reward, reward.lower())}-s{seed}", words, after)
 
     def proxy(self) -> Job:
         """Return the job that compares the anchored supernet's scores with those of networks trained alone."""
@@ -121,7 +131,7 @@ class SearchPlanner:
         search = self.search(ANCHORED, first)
         found = {PREVIOUS: (previous.output, previous)}
         found |= {method: (bundle_of(search, number), search) for number, method in enumerate((ANCHORED, *CHEAPER), 1)}
-        winners = (self._contender(reward, first) for reward in FAITHFUL)
+        winners = (self._contender(method, first) for method in (*FAITHFUL, BY_LATENCY))
         return found | {winner.method: (winner.bundle, winner.columns) for winner in winners}
 
     def front(self) -> Job:
@@ -161,10 +171,11 @@ class SearchPlanner:
         if method == PREVIOUS:
             model = self.previous[self.seeds.index(seed)]
             return Contender(method, seed, model.train, model.bundle.output, model.columns)
-        if method in (ANCHORED, *CHEAPER):
-            search, number = self.search(ANCHORED, seed), (ANCHORED, *CHEAPER).index(method) + 1
+        if method in CUT:
+            by, number = CUT[method]
+            search = self.search(by, seed)
             bundle = bundle_of(search, number)
-            columns = self._columns(f"anchored-point-{number}-s{seed}", bundle, search)
+            columns = self._columns(f"{SEARCH_NAMES.get(by, by)}-point-{number}-s{seed}", bundle, search)
             return Contender(method, seed, search, bundle, columns)
         train = self._student(method, seed)
         exported = self._book.exported(train, self.dataset.folder)
@@ -188,7 +199,7 @@ class SearchPlanner:
         return self._book.job(KINDS["train"], name, words, (*self._data, *after), recipe)
 
     def _origin(self, method: str, seed: int) -> Job:
-        return self.search(ANCHORED if method in (RETRAINED, UNTAUGHT) else method, seed)
+        return self.search(FOUND_BY.get(method, method), seed)
 
     def _drawn(self, seed: int) -> Job:
         """Return a random architecture of the same MACs."""

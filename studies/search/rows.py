@@ -14,6 +14,8 @@ from hetvs.retrieval.rules import heterogeneous_rule
 from studies.compatibility.cases import SMALL_SIZE
 from studies.search.plan import (
     ANCHORED,
+    BY_LATENCY,
+    BY_LATENCY_RETRAINED,
     CHEAPER,
     FAITHFUL,
     HAND_PICKED,
@@ -40,7 +42,8 @@ PAIRS = (  # who is to be above whom
     (ANCHORED, RETRAINED),
     (RETRAINED, RANDOM),
     *((UNTAUGHT, below) for below in HAND_PICKED),
-    *((point, PREVIOUS) for point in (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED)),
+    (BY_LATENCY, BY_LATENCY_RETRAINED),
+    *((point, PREVIOUS) for point in (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED, BY_LATENCY, BY_LATENCY_RETRAINED)),
 )
 Key = tuple[str, Seed]  # method and seed
 
