@@ -16,21 +16,9 @@ from hetvs.nas.space import space_of
 from hetvs.settings import read_config
 from studies import columns, search_proxy, search_random
 from studies.search.__main__ import SEEDS, main
+from studies.search.methods import ANCHORED, BY_LATENCY, FAITHFUL, HELD, METHODS, POINTS, RANDOM
 from studies.search.page import page
-from studies.search.plan import (
-    ANCHORED,
-    BY_LATENCY,
-    FAITHFUL,
-    HELD,
-    METHODS,
-    MOST_LATENCY,
-    MOST_MACS,
-    POINTS,
-    RANDOM,
-    SIZES,
-    SPACE,
-    SearchPlanner,
-)
+from studies.search.plan import MOST_LATENCY, MOST_MACS, SIZES, SPACE, SearchPlanner
 from studies.search.rows import Found, _judged
 from studies.shared.cases import Places
 from studies.shared.jobs import with_needs

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 
 from hetvs.retrieval.rules import verdict
 from hetvs.retrieval.words import metric_name, percent
-from studies.search.plan import METHODS, MOST_LATENCY, MOST_MACS
+from studies.search.methods import METHODS
+from studies.search.plan import MOST_LATENCY, MOST_MACS
 from studies.search.rows import PAIRS
 from studies.shared.contest import COMPARED as METRICS
 from studies.shared.markdown import markdown_table

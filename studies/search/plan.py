@@ -13,6 +13,25 @@ from pathlib import Path
 from hetvs.config import TeacherConfig
 from hetvs.settings import read_config
 from studies.compatibility.cases import SMALL, SMALL_SIZE
+from studies.search.methods import (
+    ANCHORED,
+    BY_LATENCY,
+    CHEAPER,
+    CUT,
+    FAITHFUL,
+    FOUND_BY,
+    FROM_NOTHING,
+    HAND_PICKED,
+    HELD,
+    HELD_WEIGHTS,
+    METHODS,
+    POINTS,
+    PREVIOUS,
+    RANDOM,
+    RETRAINED,
+    SEARCH_NAMES,
+    UNTAUGHT,
+)
 from studies.shared.book import KINDS, Book
 from studies.shared.cases import Case, Dataset, Model, Places
 from studies.shared.jobs import Job, Kind
@@ -25,29 +44,6 @@ SIZES = (20, 24, 32)  # px
 MOST_MACS = 2_200_000  # those of the hand-picked student, and a little for rounding
 MOST_LATENCY = 0.19  # of the reference kernel, a sum of operators; whole, the hand-picked student takes .205
 CANDIDATES = 400  # of a search
-FAITHFUL = ("R1", "R2", "R3")
-ANCHORED, RETRAINED, RANDOM = "anchored", "anchored, trained alone", "random"
-HELD = "anchored, gallery that holds a student"  # one of the same supernet, of another search; judged as a family alone
-HELD_WEIGHTS = "1,0.75"  # of the cloud model and that student
-UNTAUGHT = "anchored, trained from nothing"
-BY_LATENCY, BY_LATENCY_RETRAINED = "anchored, by latency", "anchored, by latency, trained alone"
-# No ImageNet weights come with the scaled backbones: beside them stands the winner that begins like them.
-FROM_NOTHING: Values = {"pretrained": False, "epochs": 30, "lr": 3e-3, "trunk_lr": 1.0}
-HAND_PICKED: dict[str, Values] = {  # at the largest input size within the budget
-    "shufflenet_v2": {"backbone": "torchvision/shufflenet_v2_x0_5", "img_size": 40, **FROM_NOTHING},
-    "mobilenet_v3": {"backbone": "torchvision/mobilenet_v3_small", "img_size": 28, **FROM_NOTHING},
-}
-PREVIOUS = "hand-picked student"  # the default of the study of compatibility
-POINTS = 3  # of a front that are exported; the first is the best, and is called anchored
-CHEAPER = tuple(f"{ANCHORED}, point {number}" for number in range(2, POINTS + 1))
-CUT = {ANCHORED: (ANCHORED, 1), BY_LATENCY: (BY_LATENCY, 1)}  # the search and the number of its point
-CUT |= {method: (ANCHORED, number) for number, method in enumerate(CHEAPER, start=2)}
-FOUND_BY = {RETRAINED: ANCHORED, UNTAUGHT: ANCHORED, BY_LATENCY_RETRAINED: BY_LATENCY}  # the search of a method
-METHODS = (
-    *(*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED),
-    *(BY_LATENCY, BY_LATENCY_RETRAINED, RANDOM, UNTAUGHT, *HAND_PICKED, PREVIOUS),
-)
-SEARCH_NAMES = {HELD: "held", BY_LATENCY: "latency"}  # of the others: the reward
 SEARCHED = Kind(name="search", whole="report.html", goes_on="--resume")
 TABLE = Kind(name="latency", whole="table.json", alone=True)
 DRAWN = Kind(name="drawn", whole="best.json", goes_on="")

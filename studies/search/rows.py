@@ -12,22 +12,19 @@ from hetvs.files import read_json
 from hetvs.retrieval.intervals import Estimate, Sample
 from hetvs.retrieval.rules import heterogeneous_rule
 from studies.compatibility.cases import SMALL_SIZE
-from studies.search.plan import (
+from studies.search.methods import (
     ANCHORED,
-    BY_LATENCY,
-    BY_LATENCY_RETRAINED,
     CHEAPER,
     FAITHFUL,
     HAND_PICKED,
     HELD,
-    NAME,
+    LATENCY,
     PREVIOUS,
     RANDOM,
     RETRAINED,
-    TABLE,
     UNTAUGHT,
-    SearchPlanner,
 )
+from studies.search.plan import NAME, TABLE, SearchPlanner
 from studies.shared.contest import COMPARED as METRICS
 from studies.shared.methods import difference_of
 from studies.shared.paired import Columns, Seed, paired, with_means
@@ -42,8 +39,8 @@ PAIRS = (  # who is to be above whom
     (ANCHORED, RETRAINED),
     (RETRAINED, RANDOM),
     *((UNTAUGHT, below) for below in HAND_PICKED),
-    (BY_LATENCY, BY_LATENCY_RETRAINED),
-    *((point, PREVIOUS) for point in (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED, BY_LATENCY, BY_LATENCY_RETRAINED)),
+    LATENCY,
+    *((point, PREVIOUS) for point in (*FAITHFUL, ANCHORED, *CHEAPER, RETRAINED, *LATENCY)),
 )
 Key = tuple[str, Seed]  # method and seed
 
