@@ -66,6 +66,7 @@ TORCH_FLOORS: tuple[tuple[str, ...], ...] = (
         "hetvs.backfill_curve",
         "hetvs.classifier_contest",
         "hetvs.nas.judge",
+        "hetvs.nas.refit",
         "hetvs.nas.points",
         "hetvs.nas.rewards",
         "hetvs.nas.pairing",
