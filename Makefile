@@ -41,7 +41,7 @@ reproduce-refresh: $(INSTALLED) ## the study behind docs/results-refresh.md: gal
 reproduce-congruent: $(INSTALLED) ## the study behind docs/results-congruent.md: updates that keep right answers right, about three hours
 	$(BIN)/python -m studies.congruent
 
-reproduce-search: $(INSTALLED) ## the study behind docs/results-search.md: searched architectures, about two hours
+reproduce-search: $(INSTALLED) ## the study behind docs/results-search.md: searched architectures, about three hours
 	$(BIN)/python -m studies.search
 
 reproduce-product: $(INSTALLED) ## the study behind docs/results-product.md: what a product needs; after reproduce one to two hours

@@ -142,10 +142,11 @@ def _export(order: Order, desk: Desk, candidates: Sequence[Candidate]) -> list[P
     for number, candidate in enumerate(chosen, start=1):
         run, bundle = (order.output / kind / f"point-{number}" for kind in ("points", "bundles"))
         click.echo(f"exporting {candidate.arch}", err=True)
-        alone, size_px = desk.judge.subnet(candidate.arch), candidate.arch.img_size
+        alone = desk.judge.subnet(candidate.arch)
         if targets:
-            targets.refit(alone, size_px)
-        write_point(run, alone, candidate, desk.card.space, order.data, desk.judge.rewards(alone, size_px))
+            targets.refit(alone, candidate.arch.img_size)
+        rewards = desk.judge.rewards(alone, candidate.arch.img_size)
+        write_point(run, alone, candidate, desk.card.space, order.data, rewards)
         export_bundle(run, manifest, bundle, ExportConfig(), overwrite=True)
         bundles.append(bundle)
     return bundles

@@ -6,7 +6,7 @@ from the features to the teacher's vectors, drawn towards the shared projection 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class Targets:
     manifest: Manifest
     rows: np.ndarray
     vectors_nD: Tensor
+    _pixels: dict[int, list[Tensor]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, manifest: Manifest, where: str, teacher: Encoder) -> Targets:
@@ -39,16 +40,26 @@ class Targets:
         return cls(manifest, rows, torch.from_numpy(vectors_nD))
 
     def refit(self, model: Embedder, size_px: int) -> None:
-        """Give `model` the batch-norm statistics and the projection of these images at its input size."""
-        pixels = [torch.from_numpy(read_pixels(self.manifest, rows, size_px)) for rows in batches(self.rows, BATCH)]
+        """Give `model`, in place, the batch-norm statistics and the projection of these images at its input size.
+
+        It is left in eval mode; ManifestError for an image that cannot be read.
+        """
+        pixels = self.pixels(size_px)
         recalibrate(model, pixels)
         with torch.inference_mode():
             features_nH = torch.cat([model.features(chunk) for chunk in pixels])
         refit(model, features_nH, self.vectors_nD)
 
+    def pixels(self, size_px: int) -> list[Tensor]:
+        """Return the images in batches (B, 3, S, S) uint8 as evaluation sees them; read once for each size."""
+        if size_px not in self._pixels:
+            chunks = [read_pixels(self.manifest, rows, size_px) for rows in batches(self.rows, BATCH)]
+            self._pixels[size_px] = [torch.from_numpy(chunk) for chunk in chunks]
+        return self._pixels[size_px]
+
 
 def refit(model: Embedder, features_nH: Tensor, vectors_nD: Tensor, prior: float = PRIOR) -> None:
-    """Add to the projection of `model` the ridge from features to what it misses of the unit vectors.
+    """Add to the projection of `model` the ridge from features (n, D_h) to what it misses of the unit vectors (n, D).
 
     The vectors are asked for at the mean length that the projection gives, because only directions are compared.
     The penalty is that of `prior` images, so that few images move little (chosen on val at 640 to 6,605 images).
